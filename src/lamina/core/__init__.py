@@ -1,0 +1,1 @@
+"""What everything stands on: variables, symbolic tensors, types, seeds, settings, the registry of names."""

@@ -1,0 +1,96 @@
+"""Structures of tensors: nested lists, tuples and dicts with anything else as leaves (``None`` included)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether a value is a list, tuple, dict or other container.
+
+    >>> is_nested([1]), is_nested(1)
+    (True, False)
+    """
+    return structure is not None and not jax.tree.structure(structure).num_nodes == 1 or structure in ([], (), {})
+
+
+def flatten(structure: Any) -> list[Any]:
+    """The leaves, in order (dicts by sorted key).
+
+    >>> flatten({"b": [1, 2], "a": 3})
+    [3, 1, 2]
+    """
+    return jax.tree.leaves(structure, is_leaf=_is_none)
+
+
+def unflatten_as(structure: Any, leaves: Iterable[Any]) -> Any:
+    """The leaves in the form of `structure`."""
+    return jax.tree.unflatten(jax.tree.structure(structure, is_leaf=_is_none), list(leaves))
+
+
+pack_sequence_as = unflatten_as
+
+
+def map_structure(function: Callable[..., Any], *structures: Any) -> Any:
+    """`function` of the leaves, in the form of the first structure.
+
+    >>> map_structure(lambda a, b: a + b, [1, (2,)], [10, (20,)])
+    [11, (22,)]
+    """
+    return jax.tree.map(function, *structures, is_leaf=_is_none)
+
+
+def assert_same_structure(a: Any, b: Any) -> None:
+    """Refuse two structures that differ.
+
+    Raises:
+        ValueError: they differ.
+    """
+    first, second = (jax.tree.structure(s, is_leaf=_is_none) for s in (a, b))
+    if first != second:
+        raise ValueError(f"the structures differ: {first} and {second}")
+
+
+def assert_same_paths(a: Any, b: Any) -> None:
+    """Refuse two structures whose leaves stand at different places (a list and a tuple count as the same).
+
+    Raises:
+        ValueError: they differ.
+    """
+    first, second = ([p for p, _ in flatten_with_path(s)] for s in (a, b))
+    if first != second:
+        raise ValueError(f"the structures have leaves at different places: {first} and {second}")
+
+
+def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
+    """Each leaf with its path of indices and keys.
+
+    >>> flatten_with_path({"a": [5]})
+    [(('a', 0), 5)]
+    """
+    found = jax.tree_util.tree_flatten_with_path(structure, is_leaf=_is_none)[0]
+    return [(tuple(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in path), leaf) for path, leaf in found]
+
+
+def map_shape_structure(function: Callable[..., Any], structure: Any) -> Any:
+    """`function` of each shape in a structure of shapes (tuples or lists of sizes are leaves)."""
+    return jax.tree.map(function, structure, is_leaf=is_shape)
+
+
+def flatten_shapes(structure: Any) -> list[Any]:
+    """The shapes in a structure of shapes."""
+    return jax.tree.leaves(structure, is_leaf=is_shape)
+
+
+def is_shape(value: Any) -> bool:
+    """Whether a value is a shape: a tuple or list of whole numbers, ``None`` or symbolic sizes."""
+    return isinstance(value, (tuple, list)) and all(
+        d is None or isinstance(d, (int, str)) or type(d).__name__ in ("_DimExpr", "int64", "int32") for d in value
+    )

@@ -1,0 +1,146 @@
+"""`ShapeError`: an error that names the layer, the axis, the user's line, what came and what fits."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import types
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_INTERNAL = (str(Path(__file__).resolve().parents[1]), str(Path(sys.modules["jax"].__file__ or "").parent))
+
+
+@dataclass(frozen=True)
+class CallSite:
+    """A line of the user's program."""
+
+    file: str
+    line: int
+    source: str
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}"
+
+    @classmethod
+    def of_frame(cls, frame: types.FrameType, line: int | None = None) -> CallSite:
+        name, number = frame.f_code.co_filename, line or frame.f_lineno
+        return cls(name, number, linecache.getline(name, number).strip())
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One repair: what to do in words, the code to paste, and the shape it leads to."""
+
+    title: str
+    code: str
+    shape: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.code}" + (f"  -> {self.shape}" if self.shape else "")
+
+
+def is_internal(file: str) -> bool:
+    """Whether a source file belongs to Lamina, to jax or to Python's own machinery."""
+    return file.startswith(_INTERNAL) or file.startswith("<") or "/jax/" in file or file.endswith("contextlib.py")
+
+
+def user_frames() -> Iterator[types.FrameType]:
+    """Frames of the user's own program that lead to this call, innermost first."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not is_internal(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back
+
+
+def call_site() -> CallSite | None:
+    """The innermost line of the user's program that leads to this call."""
+    frame = next(user_frames(), None)
+    return CallSite.of_frame(frame) if frame is not None else None
+
+
+def failing_site(error: BaseException) -> CallSite | None:
+    """The innermost line of the user's program in an exception's traceback."""
+    site, tb = None, error.__traceback__
+    while tb is not None:
+        if not is_internal(tb.tb_frame.f_code.co_filename):
+            site = CallSite.of_frame(tb.tb_frame, tb.tb_lineno)
+        tb = tb.tb_next
+    return site
+
+
+class ShapeError(ValueError):
+    """Shapes do not fit.
+
+    Attributes:
+        summary: one sentence that says what does not fit.
+        layer: name of the layer at fault, or ``None``.
+        call_site: the user's line (`CallSite`), or ``None``.
+        expected: what fits, in words with axis names.
+        received: what came, in words with axis names.
+        notes: further lines, each a pair of a label and a text.
+        fixes: repairs that were tried (`Fix`), best first.
+
+    Example:
+
+    >>> error = ShapeError("Dense \\"d\\" cannot take 1 axis", expected="(batch, features)", received="(5,)")
+    >>> error.expected
+    '(batch, features)'
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        layer: str | None = None,
+        expected: str = "",
+        received: str = "",
+        notes: Sequence[tuple[str, str]] = (),
+        fixes: Sequence[Fix] = (),
+        site: CallSite | None = None,
+    ):
+        self.summary, self.layer, self.expected, self.received = summary, layer, expected, received
+        self.notes, self.fixes = tuple(notes), tuple(fixes)
+        self.call_site = site or call_site()
+        super().__init__(self.render())
+
+    def render(self) -> str:
+        """The whole message as plain text."""
+        lines = [self.summary]
+        if self.call_site is not None:
+            lines += ["", f"    {self.call_site.source}".rstrip().ljust(60) + f"  {self.call_site}"]
+        rows = [("expected", self.expected), ("received", self.received), *self.notes]
+        rows = [(label, text) for label, text in rows if text]
+        if rows:
+            width = max(len(label) for label, _ in rows)
+            lines += ["", *(f"    {label.ljust(width)}   {text}" for label, text in rows)]
+        if self.fixes:
+            lines += ["", "    Fixes, each one tried:", *(f"      {i}. {fix}" for i, fix in enumerate(self.fixes, 1))]
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (type(self), self.__dict__.copy()))
+
+
+def _restore(cls: type[ShapeError], state: dict[str, Any]) -> ShapeError:
+    error = cls.__new__(cls)
+    error.__dict__.update(state)
+    ValueError.__init__(error, error.render())
+    return error
+
+
+class ShapeWarning(UserWarning):
+    """A program runs, but its shapes very likely do not mean what its author thinks."""
+
+
+def warn(message: str) -> None:
+    """Give a `ShapeWarning` at the user's line."""
+    site = call_site()
+    if site is None:
+        warnings.warn(message, ShapeWarning, stacklevel=2)
+    else:
+        warnings.warn_explicit(f"{message}  ({site})", ShapeWarning, site.file, site.line)
