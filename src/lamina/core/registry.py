@@ -211,3 +211,20 @@ def resolve(kind: str, identifier: Any, base: type | None = None, custom_objects
     if callable(identifier) or (base is not None and isinstance(identifier, base)):
         return identifier
     raise ValueError(f"cannot read {identifier!r} as a {kind}: give a name, a {kind} object or a function")
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The object that any description stands for; its family is read off the module it names.
+
+    Raises:
+        ValueError: the description names nothing known, or is malformed.
+    """
+    if not isinstance(config, dict) or "class_name" not in config:
+        return config
+    name, settings = config["class_name"], config.get("config")
+    if name == "__numpy__":
+        return np.array(settings["value"], dtype=settings["dtype"])
+    module = str(config.get("module") or "")
+    kinds = sorted(_by_kind, key=lambda kind: not module.startswith(f"keras.{_plural(kind)}"))
+    holding = next((kind for kind in kinds if name in _by_kind[kind]), kinds[0] if kinds else "object")
+    return build(holding, config, custom_objects)

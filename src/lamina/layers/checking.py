@@ -1,0 +1,201 @@
+"""What a layer accepts, checked against its signature; and errors from inside a layer, explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from lamina.core.symbolic import KerasTensor
+from lamina.shapes import dims
+from lamina.shapes.errors import ShapeError, failing_site
+from lamina.shapes.signatures import Axes, Signature
+
+
+class InputSpec:
+    """What a layer demands of an input, for layers that state no signature.
+
+    Args:
+        dtype: data type.
+        shape: the whole shape; ``None`` for an open size.
+        ndim: number of axes.
+        max_ndim: most axes.
+        min_ndim: fewest axes.
+        axes: sizes of some axes, such as ``{-1: 10}``.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or too many.
+        name: name of the input in a dict of inputs.
+        optional: whether the input may be ``None``.
+    """
+
+    def __init__(
+        self,
+        dtype: str | None = None,
+        shape: Sequence[int | None] | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ):
+        self.dtype, self.name, self.optional = dtype, name, optional
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = len(self.shape) if self.shape is not None else ndim
+        self.max_ndim, self.min_ndim = max_ndim, min_ndim
+        self.axes = {int(a): s for a, s in (axes or {}).items()}
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> InputSpec:
+        return cls(**config)
+
+    def problem(self, shape: Sequence[Any]) -> str | None:
+        """What is wanted instead of `shape`, in words; ``None`` if it fits."""
+        rank = len(shape)
+        if self.ndim is not None and rank != self.ndim:
+            squeezed = self.allow_last_axis_squeeze and abs(rank - self.ndim) == 1
+            if not squeezed:
+                return f"{self.ndim} axes (ndim={self.ndim})"
+        if self.min_ndim is not None and rank < self.min_ndim:
+            return f"{self.min_ndim} axes or more (min_ndim={self.min_ndim})"
+        if self.max_ndim is not None and rank > self.max_ndim:
+            return f"{self.max_ndim} axes at most (max_ndim={self.max_ndim})"
+        wanted = dict(self.axes)
+        if self.shape is not None:
+            wanted |= dict(enumerate(self.shape))
+        for axis, size in wanted.items():
+            if size is not None and dims.is_known(shape[axis]) and shape[axis] != size:
+                return f"axis {axis} of size {size}"
+        return None
+
+
+def describe(layer: Any) -> str:
+    """``Conv1D "conv1d"``."""
+    return f'{type(layer).__name__} "{layer.name}"'
+
+
+def signature_of(layer: Any) -> Signature | None:
+    """The signature of a layer instance, parsed; ``None`` for a layer that states none."""
+    text = layer.signature
+    return Signature.parse(text) if isinstance(text, str) else text
+
+
+def input_leaves(inputs: Any) -> list[Any]:
+    """The tensors of a layer's first argument."""
+    return [leaf for leaf in jax.tree.leaves(inputs) if hasattr(leaf, "shape")]
+
+
+def dims_of(tensor: Any) -> tuple[Any, ...]:
+    """Sizes of a tensor, symbolic where open."""
+    return tuple(tensor.dims) if isinstance(tensor, KerasTensor) else tuple(tensor.shape)
+
+
+def check_inputs(layer: Any, inputs: Any) -> None:
+    """Refuse inputs that do not fit the layer's signature, the sizes it was built for, or its `input_spec`.
+
+    Raises:
+        ShapeError: they do not fit.
+    """
+    leaves = input_leaves(inputs)
+    signature = signature_of(layer)
+    if signature is not None:
+        wanted = len(signature.inputs)
+        if wanted > 1 and len(leaves) < wanted:
+            raise ShapeError(
+                f"{describe(layer)} takes {wanted} inputs; {len(leaves)} came",
+                layer=layer.name,
+                expected="[" + ", ".join(a.show() for a in signature.inputs) + "]",
+                received="[" + ", ".join(dims.show_shape(dims.to_public(dims_of(x))) for x in leaves) + "]",
+            )
+        for place, tensor in enumerate(leaves):
+            _check_axes(layer, signature.input_axes(place), dims_of(tensor))
+    if layer.input_spec is not None:
+        specs = layer.input_spec if isinstance(layer.input_spec, (list, tuple)) else [layer.input_spec]
+        for spec, tensor in zip(specs, leaves, strict=False):
+            problem = spec.problem(dims_of(tensor)) if spec is not None else None
+            if problem:
+                raise _misfit(layer, dims_of(tensor), problem)
+
+
+def _check_axes(layer: Any, axes: Axes, shape: tuple[Any, ...]) -> None:
+    if not axes.fits_rank(len(shape)):
+        few = "too few" if len(shape) < axes.least_rank else "too many"
+        off = abs(len(shape) - axes.least_rank)
+        words = f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}, {off} {few}"
+        raise _misfit(layer, shape, f"{axes.show()}   {axes.count()}", words)
+    for name, size in axes.sizes(shape).items():
+        built = layer.axis_sizes.get(name)
+        if built is not None and dims.is_known(size) and size != built:
+            sized = Axes(tuple(str(layer.axis_sizes.get(n, n)) for n in axes.names))
+            raise _misfit(layer, shape, f"{sized.show()}   {name}={built}", f"{name}={size}")
+
+
+def _misfit(layer: Any, shape: tuple[Any, ...], expected: str, words: str = "") -> ShapeError:
+    shown = dims.show_shape(dims.to_public(shape))
+    return ShapeError(
+        f"{describe(layer)} cannot take an input of shape {shown}",
+        layer=layer.name,
+        expected=expected,
+        received=f"{shown}   {words}".rstrip(),
+    )
+
+
+def check_known(layer: Any, shapes: list[tuple[Any, ...]]) -> None:
+    """Refuse to build where the size of an axis that weights depend on is open.
+
+    Raises:
+        ShapeError: it is open.
+    """
+    signature = signature_of(layer)
+    for place, shape in enumerate(shapes if signature is not None else []):
+        axes = signature.input_axes(place)  # type: ignore[union-attr]
+        if not axes.fits_rank(len(shape)):
+            _check_axes(layer, axes, shape)
+        sizes = axes.sizes(shape)
+        for name in layer.built_axes:
+            if name in sizes and not dims.is_known(sizes[name]):
+                raise _misfit(
+                    layer,
+                    shape,
+                    f"{axes.show()} with a known size for {name}: the layer's weights depend on it",
+                    f"{name} is open",
+                )
+
+
+def is_inconclusive(error: BaseException) -> bool:
+    """Whether a computation failed only because it wanted to know an open size."""
+    while error is not None:
+        if isinstance(error, jax.errors.InconclusiveDimensionOperation) or "_DimExpr" in str(error):
+            return True
+        error = error.__cause__  # type: ignore[assignment]
+    return False
+
+
+def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | None:
+    """A `ShapeError` for an exception that came out of jax inside a layer's `call`; ``None`` for any other."""
+    if isinstance(error, ShapeError) or is_inconclusive(error) or not isinstance(error, (TypeError, ValueError)):
+        return None
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    if tb is None or not _is_jax(tb.tb_frame.f_code.co_filename):
+        return None
+    shown = [dims.show_shape(dims_of(leaf)) for leaf in input_leaves(inputs)]
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ShapeError(
+        f"{describe(layer)} failed on {'an input' if len(shown) == 1 else 'inputs'} of shape {', '.join(shown)}",
+        layer=layer.name,
+        received=", ".join(shown),
+        notes=[("reason", reason)],
+        site=failing_site(error),
+    )
+
+
+def _is_jax(file: str) -> bool:
+    return any(f"/{package}/" in file for package in ("jax", "jaxlib", "numpy")) or file.startswith("<")

@@ -1,0 +1,53 @@
+"""Finding what a layer holds: its variables, its sub-layers, its metrics, through lists, tuples and dicts.
+
+Nothing is registered when an attribute is set; the attributes are looked through when the question is asked, so a
+layer appended to a list later is found as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from lamina.core.seeds import SeedGenerator
+from lamina.core.variable import Variable
+
+T = TypeVar("T")
+_PASSED_OVER = ("_captured", "_nodes", "_losses", "_graph")
+
+
+def held(owner: Any, kind: type[T] | tuple[type[T], ...]) -> list[T]:
+    """Objects of a kind that `owner` holds in its attributes, each once, in the order they were assigned."""
+    found: dict[int, T] = {}
+    for name, value in vars(owner).items():
+        if name not in _PASSED_OVER:
+            for entry in _inside(value, kind):
+                found.setdefault(id(entry), entry)
+    return list(found.values())
+
+
+def _inside(value: Any, kind: Any) -> Iterator[Any]:
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, (list, tuple, set)):
+        for entry in value:
+            yield from _inside(entry, kind)
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from _inside(entry, kind)
+
+
+def own_weights(owner: Any) -> list[Variable]:
+    """The variables a layer holds itself: those that train first."""
+    variables = held(owner, Variable)
+    return [v for v in variables if v.trainable] + [v for v in variables if not v.trainable]
+
+
+def own_variables(owner: Any) -> list[Variable]:
+    """The same with the states of its random generators."""
+    return own_weights(owner) + [g.state for g in held(owner, SeedGenerator)]
+
+
+def unique(things: list[T]) -> list[T]:
+    """Each object once, in order."""
+    return list({id(thing): thing for thing in things}.values())
