@@ -6,7 +6,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -44,6 +44,9 @@ class Layer(WeightLists):
         signature: the axes that the layer takes and gives, such as ``"batch ... features -> batch ... units"``;
             ``None`` for a layer that states none.
         built_axes: names of those input axes whose size the weights depend on.
+        shape_arguments: for each argument that changes the shape, how.
+        common_mistakes: what people get wrong with this layer, and the repair.
+        example_input, example_config: an input shape ``(None, ...)`` and arguments to show the layer with.
 
     Example:
 
@@ -59,6 +62,10 @@ class Layer(WeightLists):
 
     signature: str | Signature | None = None
     built_axes: tuple[str, ...] = ()
+    shape_arguments: ClassVar[dict[str, str]] = {}
+    common_mistakes: tuple[str, ...] = ()
+    example_input: tuple[Any, ...] = ()
+    example_config: ClassVar[dict[str, Any]] = {}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         instance = super().__new__(cls)
