@@ -32,19 +32,19 @@ def fans(
 ) -> tuple[int, int]:
     """How many inputs feed one output of a weight, and how many outputs one input feeds.
 
-    The last two axes are inputs and outputs unless named; all other axes are places of a convolution's window.
+    The last two axes are inputs and outputs, and all others are places of a convolution's window, unless the axes
+    are named.
 
     >>> fans((3, 3, 8, 16))
     (72, 144)
     """
-    if input_axes is None and output_axes is None and len(shape) < 2:
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
+    if len(shape) < 2:
         size = shape[0] if shape else 1
         return size, size
-    rank = len(shape)
-    ins = {axis % rank for axis in ([-2] if input_axes is None else input_axes)}
-    outs = {axis % rank for axis in ([-1] if output_axes is None else output_axes)}
-    window = math.prod(size for axis, size in enumerate(shape) if axis not in ins | outs)
-    return window * math.prod(shape[axis] for axis in ins), window * math.prod(shape[axis] for axis in outs)
+    window = math.prod(shape[:-2])
+    return window * shape[-2], window * shape[-1]
 
 
 @registry.register("initializer", "random_normal", "normal")
@@ -137,8 +137,8 @@ class VarianceScaling(RandomInitializer):
         mode: the fan: ``"fan_in"`` (inputs of one output), ``"fan_out"`` (outputs of one input) or ``"fan_avg"``.
         distribution: ``"truncated_normal"``, ``"untruncated_normal"`` or ``"uniform"``.
         seed: a whole number or ``None`` (the same values at every call), or a `SeedGenerator` (new ones).
-        input_axes: axes of the weight that are inputs; the last but one by default.
-        output_axes: axes of the weight that are outputs; the last by default.
+        input_axes: axes of the weight that are its inputs, and
+        output_axes: its outputs, where they are not the last two and the others a convolution's window.
 
     Example:
 
@@ -164,6 +164,8 @@ class VarianceScaling(RandomInitializer):
         distribution = "truncated_normal" if distribution == "normal" else distribution
         kinds = ("truncated_normal", "untruncated_normal", "uniform")
         self.distribution = checks.one_of("distribution", distribution, kinds)
+        if (input_axes is None) != (output_axes is None):
+            raise ValueError(f"give both `input_axes`={input_axes!r} and `output_axes`={output_axes!r}, or neither")
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def get_config(self) -> dict[str, Any]:
@@ -202,8 +204,8 @@ _ARGS = """
 
     Args:
         seed: a whole number or ``None`` (the same values at every call), or a `SeedGenerator` (new ones).
-        input_axes: axes of the weight that are inputs; the last but one by default.
-        output_axes: axes of the weight that are outputs; the last by default.
+        input_axes: axes of the weight that are its inputs, and
+        output_axes: its outputs, where they are not the last two and the others a convolution's window.
 
     Example:
 

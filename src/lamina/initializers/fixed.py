@@ -60,7 +60,7 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: Any = 0.0):
-        self.value = registry.deserialize_numpy(value) if isinstance(value, dict) else value
+        self.value = registry.deserialize(value)
 
     def get_config(self) -> dict[str, Any]:
         value = self.value
@@ -133,7 +133,7 @@ class STFT(Initializer):
     ):
         self.side = checks.one_of("side", side, ("real", "imag"))
         self.scaling = checks.one_of("scaling", scaling, ("density", "spectrum", None))
-        self.window = registry.deserialize_numpy(window) if isinstance(window, dict) else window
+        self.window = registry.deserialize(window)
         self.periodic = bool(periodic)
         if isinstance(window, str):
             self._window_of(4)
