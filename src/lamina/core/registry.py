@@ -172,7 +172,8 @@ def build(kind: str, config: dict[str, Any], custom_objects: dict[str, Any] | No
     if not isinstance(name, str):
         raise ValueError(f"a {kind}'s config needs a 'class_name'; got {config!r}")
     if name == "function":
-        return find(kind, config.get("registered_name") or config["config"], custom_objects)
+        registered = config.get("registered_name")
+        return find(kind, config["config"] if registered in (None, "function") else registered, custom_objects)
     registered = config.get("registered_name")
     found = get_registered_object(registered, custom_objects) if isinstance(registered, str) else None
     cls = found if found is not None else find(kind, name, custom_objects)
