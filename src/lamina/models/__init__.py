@@ -1,0 +1,8 @@
+"""Models: `Sequential`, `Functional` and subclasses of `Model`."""
+
+from __future__ import annotations
+
+from lamina.models.model import Functional, Model
+from lamina.models.sequential import Sequential
+
+__all__ = ["Functional", "Model", "Sequential"]

@@ -1,0 +1,217 @@
+"""`Model`: layers put together, with training on top; and `Functional`, a model made from a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lamina.core import checks, context, dtypes, registry, tree
+from lamina.core.symbolic import KerasTensor, trace_call
+from lamina.layers.layer import Layer
+from lamina.models import summary
+from lamina.models.graph import Graph
+from lamina.training.trainer import Trainer
+
+
+@registry.register("model", home="keras")
+class Model(Trainer, Layer):
+    """Layers put together into something that can be trained.
+
+    Made in one of two ways: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing, with layers made in
+    ``__init__`` and used in ``call``.
+
+    Args:
+        inputs: symbolic tensors from `Input`: one, a list, or a dict.
+        outputs: symbolic tensors that follow from them.
+        name: a name.
+
+    Example:
+
+    >>> import lamina
+    >>> x = lamina.Input((4,))
+    >>> model = lamina.Model(x, lamina.layers.Dense(2)(x))
+    >>> model.output_shape
+    (None, 2)
+    >>> class Net(lamina.Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.dense = lamina.layers.Dense(2)
+    ...     def call(self, x):
+    ...         return self.dense(x)
+    >>> Net()(lamina.ops.ones((3, 4))).shape
+    (3, 2)
+    """
+
+    _graph: Graph | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+        if cls is Model and _is_functional(args, kwargs):
+            cls = Functional
+        return super().__new__(cls, *args, **kwargs)  # type: ignore[return-value]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if not _is_functional(args, kwargs):
+            Layer.__init__(self, *args, **kwargs)
+            self._init_training()
+            return
+        given = dict(zip(("inputs", "outputs"), args, strict=False))
+        inputs, outputs = kwargs.pop("inputs", given.get("inputs")), kwargs.pop("outputs", given.get("outputs"))
+        Layer.__init__(self, **kwargs)
+        self._init_training()
+        self._set_graph(Graph(inputs, outputs))
+
+    def _set_graph(self, graph: Graph | None) -> None:
+        self._graph = graph
+        if graph is not None:
+            self.built = True
+            self.supports_masking = True
+
+    # Layers
+
+    @property
+    def _sublayers(self) -> list[Any]:
+        held = super()._sublayers
+        if self._graph is None:
+            return held
+        return [*self._graph.layers, *(x for x in held if all(x is not y for y in self._graph.layers))]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside, in order."""
+        return self._sublayers
+
+    @property
+    def operations(self) -> list[Any]:
+        """The layers and operations of the graph, in order."""
+        return list(self._graph.operations) if self._graph is not None else self.layers
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name, or at that place.
+
+        Raises:
+            ValueError: there is none; the message offers near names.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes either `name` or `index`")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"`index`={index}: {self.name!r} has {len(self.layers)} layers")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        hint = checks.did_you_mean(str(name), [layer.name for layer in self.layers])
+        raise ValueError(f"{self.name!r} has no layer {name!r}{hint}; it has {[x.name for x in self.layers]}")
+
+    # Running
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Outputs for inputs ``(batch, ...)``."""
+        graph = self._need_graph()
+        values = graph.fit_rank(graph.arrange(inputs, self.name), self.name)
+        for value, given in zip(values, tree.flatten(mask) if mask is not None else [], strict=False):
+            context.masks.set(value, given)
+        return graph.run(self._cast_inputs(values))
+
+    def _cast_inputs(self, values: list[Any]) -> list[Any]:
+        tensors = self._need_graph().input_tensors
+        return [_cast(value, tensor) for value, tensor in zip(values, tensors, strict=True)]
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None: the layers inside have set the masks of the outputs."""
+        return None
+
+    def _need_graph(self) -> Graph:
+        if self._graph is None:
+            raise ValueError(f"{type(self).__name__} computes nothing: it has no `call(self, inputs)`")
+        return self._graph
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights of all layers for inputs of that shape, ``(batch, ...)`` with ``None`` for open sizes."""
+        if self._graph is None and type(self).call is not Model.call:
+            shapes = [input_shape] if tree.is_shape(input_shape) else input_shape
+            inputs = tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), shapes)
+            single = tree.is_shape(input_shape)
+            self.built = True
+            trace_call(self.call, (inputs[0] if single else inputs,), {})
+
+    # What goes in and comes out
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic inputs, as a list."""
+        return list(self._need_graph().input_tensors)
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The symbolic outputs, as a list."""
+        return list(self._need_graph().output_tensors)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic inputs, in the structure given."""
+        return self._graph.inputs if self._graph is not None else super().input
+
+    @property
+    def output(self) -> Any:
+        """The symbolic outputs, in the structure given."""
+        return self._graph.outputs if self._graph is not None else super().output
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs."""
+        return list(self._need_graph().input_names)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs: those of the layers they come from, or the keys of a dict."""
+        graph = self._need_graph()
+        if isinstance(graph.outputs, dict):
+            return [str(path[-1]) for path, _ in tree.flatten_with_path(graph.outputs)]
+        return [getattr(t.node.operation, "name", t.name) if t.node else t.name for t in graph.output_tensors]
+
+    def reset_states(self) -> None:
+        """Set the kept states of stateful layers to zero."""
+        for layer in self._flatten_layers():
+            reset = getattr(layer, "reset_states", None) or getattr(layer, "reset_state", None)
+            if layer is not self and reset is not None and getattr(layer, "stateful", False):
+                reset()
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list[float] | None = None,
+        print_fn: Callable[[str], None] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: tuple[str, str] | None = None,
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: width of the table in characters; the terminal's by default.
+            positions: right edges of the columns, as parts of the width.
+            print_fn: takes the text instead of printing it.
+            expand_nested: whether to show the layers of models inside.
+            show_trainable: whether to mark which layers train.
+            layer_range: names (or regular expressions) of the first and last layer to show.
+        """
+        summary.print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+
+@registry.register("model", home="keras")
+class Functional(Model):
+    """A model made from symbolic tensors: what ``Model(inputs, outputs)`` gives."""
+
+
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return len(args) >= 2 or "outputs" in kwargs or "inputs" in kwargs
+
+
+def _cast(value: Any, tensor: KerasTensor) -> Any:
+    """The value in the type of its `Input` (floats stay as the policies have them)."""
+    wanted = dtypes.canonical(tensor.dtype)
+    both_float = hasattr(value, "dtype") and dtypes.is_float(value.dtype) and dtypes.is_float(wanted)
+    if not hasattr(value, "astype") or both_float or value.dtype == wanted:
+        return value
+    return value.astype(wanted)
