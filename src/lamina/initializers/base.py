@@ -91,4 +91,4 @@ def as_shape(shape: Any) -> tuple[int, ...]:
 
 def on_device(values: np.ndarray, dtype: str) -> jax.Array:
     """Host values as a tensor of that type; cast on the host, so that nothing is compiled."""
-    return jnp.asarray(values.astype(jnp.dtype(dtype), copy=False))
+    return jax.device_put(values.astype(jnp.dtype(dtype), copy=False))

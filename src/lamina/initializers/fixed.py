@@ -72,7 +72,7 @@ class Constant(Initializer):
             filled = np.broadcast_to(values, shape)
         except ValueError as error:
             raise ValueError(f"Constant holds values of shape {values.shape}, the weight has shape {shape}") from error
-        return on_device(filled, dtypes.canonical(dtype))
+        return on_device(filled.copy(), dtypes.canonical(dtype))
 
 
 @registry.register("initializer", "identity", "IdentityInitializer")
