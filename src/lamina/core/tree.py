@@ -18,7 +18,9 @@ def is_nested(structure: Any) -> bool:
     >>> is_nested([1]), is_nested(1)
     (True, False)
     """
-    return structure is not None and not jax.tree.structure(structure).num_nodes == 1 or structure in ([], (), {})
+    if structure is None or isinstance(structure, (list, tuple, dict)):
+        return structure is not None
+    return jax.tree.structure(structure).num_nodes != 1
 
 
 def flatten(structure: Any) -> list[Any]:
