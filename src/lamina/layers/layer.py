@@ -131,7 +131,7 @@ class Layer(WeightLists):
             raise ValueError(f"{type(self).__name__}.__init__ must call super().__init__() before the layer is used")
         if has_symbolic((args, kwargs)):
             return self._call_symbolic(args, kwargs)
-        return self._run(args, kwargs)[0]
+        return self._run(*args, **kwargs)[0]
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for symbolic tensors."""
@@ -148,15 +148,17 @@ class Layer(WeightLists):
         self._label_outputs(outputs)
         return outputs
 
-    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    def _run(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Outputs and their masks for real (or traced) tensors."""
         info = calling.call_info(type(self).call)
         args, kwargs = calling.to_tensors((args, kwargs), self.compute_dtype if self.autocast else None)
         kwargs, training = calling.fill_arguments(info, args, kwargs)
         inputs = args[0] if args else kwargs.get(info.first)
         if not self.built:
-            self._build_for(info, args, kwargs)
+            with context.observing(None):
+                self._build_for(info, args, kwargs)
         checking.check_inputs(self, inputs)
+        tell = context.state.observer(self, self.name) if context.state.observer is not None else None
         with context.calling(training) as is_outermost, context.autocast(self._autocast_dtype()):
             if is_outermost:
                 self._clear_losses()
@@ -168,6 +170,8 @@ class Layer(WeightLists):
                     raise
                 raise explained from error
             outputs = calling.to_tensors(outputs, None)
+            if tell is not None:
+                tell(outputs)
             self._add_activity_loss(outputs)
         return outputs, self._pass_masks(inputs, outputs)
 
@@ -179,7 +183,8 @@ class Layer(WeightLists):
     def _add_activity_loss(self, outputs: Any) -> None:
         if self.activity_regularizer is not None:
             for tensor in jax.tree.leaves(outputs):
-                self.add_loss(self.activity_regularizer(tensor))
+                samples = tensor.shape[0] if tensor.ndim else 1
+                self.add_loss(self.activity_regularizer(tensor) / samples)
 
     def _pass_masks(self, inputs: Any, outputs: Any) -> Any:
         leaves = jax.tree.leaves(outputs)
