@@ -19,6 +19,7 @@ __all__ = [
     "conv", "conv_transpose", "depthwise_conv", "separable_conv",
 ]  # fmt: skip
 
+
 Sizes = int | Sequence[int]
 _SPATIAL = "DHW"
 

@@ -232,7 +232,7 @@ def while_loop(
         return count + 1, tuple(new) if several else (new,)
 
     _, values = jax.lax.while_loop(holds, step, (jnp.zeros((), "int32"), _arrays(start)))
-    return type(loop_vars)(values) if type(loop_vars) in (tuple, list) else values if several else values[0]
+    return list(values) if isinstance(loop_vars, list) else values if several else values[0]
 
 
 @op
@@ -250,7 +250,7 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
-    """Go along the first axis of `xs` with a carried value: ``carry, y = f(carry, x)``; gives the last carry and all `y`.
+    """Go along the first axis of `xs`: ``carry, y = f(carry, x)``; gives the last carry and all `y` stacked.
 
     >>> import lamina
     >>> total, sums = lamina.ops.scan(lambda c, x: (c + x, c + x), 0, lamina.ops.array([1, 2, 3]))

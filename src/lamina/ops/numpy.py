@@ -7,3 +7,4 @@ from lamina.ops.elementwise import *  # noqa: F403
 from lamina.ops.manipulation import *  # noqa: F403
 from lamina.ops.products import *  # noqa: F403
 from lamina.ops.reductions import *  # noqa: F403
+from lamina.ops.selection import *  # noqa: F403

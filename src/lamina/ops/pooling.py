@@ -20,6 +20,7 @@ __all__ = [
     "adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool",
 ]  # fmt: skip
 
+
 Sizes = int | Sequence[int]
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "trapezoid", "var",
 ]  # fmt: skip
 
+
 Axis = int | tuple[int, ...] | list[int] | None
 
 

@@ -111,7 +111,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> jax.Array:
 
 @op
 def dropout(inputs: Any, rate: float, noise_shape: Sequence[Any] | None = None, seed: Any = None) -> jax.Array:
-    """A share `rate` of the elements set to 0 and the others scaled up, so that the mean stays (Srivastava et al., 2014).
+    """A share `rate` of the elements set to 0, the others scaled up to keep the mean (Srivastava et al., 2014).
 
     Args:
         inputs: a tensor.
