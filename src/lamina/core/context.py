@@ -18,6 +18,7 @@ class _State(threading.local):
         self.autocast: str | None = None
         self.names: list[str] = []
         self.scopes: list[Any] = []
+        self.observer: Any = None
 
 
 state = _State()
@@ -44,6 +45,16 @@ def autocast(dtype: str | None) -> Iterator[None]:
         yield
     finally:
         state.autocast = outer
+
+
+@contextlib.contextmanager
+def observing(observer: Any) -> Iterator[None]:
+    """Calls of layers inside are told to ``observer(operation, name)``, and their outputs to what that returns."""
+    outer, state.observer = state.observer, observer
+    try:
+        yield
+    finally:
+        state.observer = outer
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import checks, config
+from lamina.core import checks, config, registry
 
 ALLOWED = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -66,6 +66,7 @@ def result_type(*dtypes: Any) -> str:
     return np.dtype(jnp.result_type(*plain)).name
 
 
+@registry.register("dtype_policy", home="keras")
 class DTypePolicy:
     """Says in which type a layer computes and in which it keeps its variables.
 

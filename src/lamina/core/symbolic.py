@@ -121,10 +121,12 @@ class Node:
         inputs: the symbolic tensors in the arguments.
         outputs: what it gave: a structure of symbolic tensors.
         index: its place among the calls of the same layer.
+        name: the layer's name, or one made from the function's.
     """
 
     def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any, index: int = 0):
         self.operation, self.args, self.kwargs, self.outputs, self.index = operation, args, kwargs, outputs, index
+        self.name: str = getattr(operation, "name", None) or context.auto_name(operation.__name__)
         self.inputs = symbolic_leaves((args, kwargs))
         for place, tensor in enumerate(symbolic_leaves(outputs)):
             tensor.node, tensor.node_output = self, place
@@ -189,18 +191,29 @@ def record(operation: Any, function: Callable[..., Any], args: Any, kwargs: Any)
     return outputs
 
 
-def _binary(name: str, reflected: bool) -> Callable[..., Any]:
+def _operator(name: str, keras_name: str) -> Callable[..., Any]:
     function = getattr(operator, name)
-    recorded = op(lambda a, b: function(a, b))
-    recorded.__name__ = recorded.__qualname__ = name.rstrip("_")
-    return (lambda self, other: recorded(other, self)) if reflected else (lambda self, other: recorded(self, other))
+    recorded = op(lambda *operands: function(*operands))
+    recorded.__name__ = recorded.__qualname__ = keras_name
+    return recorded
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
-    setattr(KerasTensor, f"__{_name.rstrip('_')}__", _binary(_name, False))
-    setattr(KerasTensor, f"__r{_name.rstrip('_')}__", _binary(_name, True))
-for _name in ("lt", "le", "gt", "ge", "ne", "eq", "getitem"):
-    setattr(KerasTensor, f"__{_name}__", _binary(_name, False))
-for _name in ("neg", "abs", "invert"):
-    setattr(KerasTensor, f"__{_name}__", op(getattr(operator, _name)))
+_ARITHMETIC = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
+    "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
+}  # fmt: skip
+_OTHERS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "ne": "not_equal", "eq": "equal",
+    "getitem": "get_item", "neg": "negative", "abs": "absolute", "invert": "logical_not",
+}  # fmt: skip
+_names = {**_ARITHMETIC, **_OTHERS}
+
+#: Operators of symbolic tensors, by Keras's name of the operation.
+OPERATORS = {shown: _operator(f"__{name}__", shown) for name, shown in _names.items()}
+
+for _name, _shown in _names.items():
+    _function = OPERATORS[_shown]
+    setattr(KerasTensor, f"__{_name}__", lambda *operands, f=_function: f(*operands))
+    if _name in _ARITHMETIC:
+        setattr(KerasTensor, f"__r{_name}__", lambda self, other, f=_function: f(other, self))
 KerasTensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]

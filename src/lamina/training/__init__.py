@@ -1,0 +1,1 @@
+"""Training: data in, one compiled step, the loops over it, callbacks."""

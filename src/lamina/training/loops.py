@@ -1,0 +1,187 @@
+"""The loops over batches and epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.training.callbacks import CallbackList, History
+from lamina.training.feeding import Feed
+from lamina.training.programs import same_shapes
+from lamina.training.progress import Progress
+from lamina.training.steps import pack_x_y_sample_weight
+
+
+def run_fit(
+    model: Any,
+    feed: Feed,
+    validation: Feed | None,
+    start: int,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validate_after: Callable[[int], bool],
+) -> History:
+    """Epochs of training, with validation and callbacks."""
+    calls = _callbacks(callbacks, model, feed, epochs, verbose, add_history=True)
+    history: Any = calls.history
+    model.history = history
+    progress = Progress(epochs, feed.steps, verbose, mode="train")
+    model.stop_training = False
+    calls.on_train_begin()
+    logs: dict[str, Any] = {}
+    try:
+        for epoch in range(start, epochs):
+            model.reset_metrics()
+            calls.on_epoch_begin(epoch)
+            progress.epoch_begin(epoch)
+            logs = _train_epoch(model, feed, calls, progress)
+            if validation is not None and validate_after(epoch):
+                progress.status("validating")
+                measured = _test_epoch(model, validation, calls)
+                logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
+            logs = calls.on_epoch_end(epoch, logs) or logs
+            progress.epoch_end(logs)
+            feed.on_epoch_end()
+            if model.stop_training or getattr(feed, "exhausted", False):
+                break
+        _finish_weights(model)
+        calls.on_train_end(logs)
+    finally:
+        progress.close()
+    return history
+
+
+def _callbacks(
+    callbacks: Any, model: Any, feed: Feed, epochs: int, verbose: Any, add_history: bool = False
+) -> CallbackList:
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    params = {"epochs": epochs, "steps": feed.steps, "verbose": verbose}
+    return CallbackList(callbacks, add_history=add_history, model=model, **params)
+
+
+def _finish_weights(model: Any) -> None:
+    """Let an optimizer that averages weights put the averages in place."""
+    if model.optimizer is not None and model.optimizer.built:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def _train_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress) -> dict[str, Any]:
+    logs: Any = {}
+    done = 0
+    for group in grouped(feed.epoch(), model.steps_per_execution):
+        calls.on_train_batch_begin(done)
+        logs = run_step(model, "train", group)
+        done += len(group)
+        calls.on_train_batch_end(done - 1, lambda logs=logs: to_floats(logs))
+        progress.step(done, lambda logs=logs: to_floats(logs))
+        if model.stop_training:
+            break
+    return to_floats(logs)
+
+
+def run_evaluate(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> dict[str, Any]:
+    """Evaluation on all batches."""
+    calls = _callbacks(callbacks, model, feed, 1, verbose)
+    progress = Progress(1, feed.steps, verbose, mode="test")
+    try:
+        progress.epoch_begin(0)
+        logs = _test_epoch(model, feed, calls, progress)
+        progress.epoch_end(logs)
+    finally:
+        progress.close()
+    return logs
+
+
+def _test_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress | None = None) -> dict[str, Any]:
+    logs: Any = {}
+    done = 0
+    model.reset_metrics()
+    calls.on_test_begin()
+    for group in grouped(feed.epoch(), model.steps_per_execution):
+        calls.on_test_batch_begin(done)
+        logs = run_step(model, "test", group)
+        done += len(group)
+        calls.on_test_batch_end(done - 1, lambda logs=logs: to_floats(logs))
+        if progress is not None:
+            progress.step(done, lambda logs=logs: to_floats(logs))
+    logs = to_floats(logs)
+    calls.on_test_end(logs)
+    return logs
+
+
+def run_predict(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> Any:
+    """Outputs of all batches, one after the other."""
+    calls = _callbacks(callbacks, model, feed, 1, verbose)
+    progress = Progress(1, feed.steps, verbose, mode="predict")
+    parts: list[Any] = []
+    try:
+        progress.epoch_begin(0)
+        calls.on_predict_begin()
+        for done, batch in enumerate(feed.epoch()):
+            calls.on_predict_batch_begin(done)
+            outputs = run_step(model, "predict", [batch])
+            parts.append(outputs)
+            calls.on_predict_batch_end(done, lambda outputs=outputs: {"outputs": jax.tree.map(np.asarray, outputs)})
+            progress.step(done + 1, {})
+        calls.on_predict_end()
+        progress.epoch_end({})
+    finally:
+        progress.close()
+    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+
+
+def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
+    """One dispatch: the batches go through the model's step of that kind, and its variables get the new values."""
+    holders = model._state(kind)
+    step = getattr(model, f"{kind}_step")
+    key = tuple(id(v) for group in holders for v in group)
+    data = [pack_x_y_sample_weight(*batch) for batch in batches]
+    state = tuple([v._value for v in group] for group in holders)
+    if kind == "train":
+        _separate(state)
+    if len(data) == 1:
+        logs, state = model._programs.get(kind, step, key)(state, data[0])
+    elif same_shapes(data):
+        logs, state = model._programs.get_many(kind, step, key)(state, data)
+    else:
+        program = model._programs.get(kind, step, key)
+        for batch in data:
+            logs, state = program(state, batch)
+    written = holders[1:] if kind == "predict" else holders
+    values = [state] if kind == "predict" else state
+    for group, new in zip(written, values, strict=True):
+        for variable, value in zip(group, new, strict=True):
+            variable._value = value
+    return logs
+
+
+def _separate(state: tuple[list[Any], ...]) -> None:
+    """Variables that share one array (a value assigned from another) get their own, since the state is donated."""
+    seen: set[int] = set()
+    for values in state:
+        for place, value in enumerate(values):
+            if id(value) in seen:
+                values[place] = value.copy()
+            seen.add(id(values[place]))
+
+
+def grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of so many batches; the last may be shorter."""
+    group: list[Any] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def to_floats(logs: Any) -> dict[str, Any]:
+    """Logs as plain numbers (arrays stay arrays)."""
+    return {name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in logs.items()}
