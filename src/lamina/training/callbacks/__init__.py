@@ -4,5 +4,21 @@ from __future__ import annotations
 
 from lamina.training.callbacks.callback import Callback, History
 from lamina.training.callbacks.callback_list import CallbackList
+from lamina.training.callbacks.checkpoint import ModelCheckpoint
+from lamina.training.callbacks.logs import CSVLogger, LambdaCallback, ProgbarLogger
+from lamina.training.callbacks.rates import LearningRateScheduler, ReduceLROnPlateau
+from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
-__all__ = ["Callback", "CallbackList", "History"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

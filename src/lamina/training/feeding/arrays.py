@@ -24,6 +24,9 @@ class ArrayFeed(Feed):
         arrays: ``(x, y, sample_weight)``, all samples, as structures of numpy or JAX arrays.
     """
 
+    batch_size: int
+    num_samples: int
+
     def __init__(
         self,
         x: Any,

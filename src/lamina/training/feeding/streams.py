@@ -220,7 +220,7 @@ class StreamFeed(Feed):
     def close(self) -> None:
         self._stop_reading()
         started, self._pass = self._pass, None
-        if self._source.restarts and hasattr(started, "close"):
+        if self._source.restarts and started is not None and hasattr(started, "close"):
             started.close()
 
 

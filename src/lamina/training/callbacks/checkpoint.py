@@ -1,0 +1,180 @@
+"""`ModelCheckpoint`: the model's weights, or the model, to a file while it trains."""
+
+from __future__ import annotations
+
+import os
+import string
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.core import checks
+from lamina.training.callbacks.callback import Callback, Logs
+from lamina.training.callbacks.monitor import Monitor
+
+_ENDINGS = (".npz", ".keras", ".h5")
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model, or its weights, after each epoch or every so many batches.
+
+    A file is written beside its place and moved there when it is whole, so a crash leaves the earlier one.
+
+    Args:
+        filepath: where to; may have ``{epoch}`` (counted from 1), ``{batch}`` and any metric in it, such as
+            ``"{epoch:02d}-{val_loss:.2f}.npz"``. The ending says what is written: ``.npz`` the arrays of
+            ``model.get_weights()`` in order, ``.weights.h5`` the weights, ``.keras`` or ``.h5`` the whole model.
+        monitor: the metric that says which is best.
+        verbose: 1 says what is done.
+        save_best_only: save only when the metric is better than ever.
+        save_weights_only: save the weights; the ending must be ``.npz`` or ``.weights.h5``.
+        mode: ``"min"``, ``"max"``, or ``"auto"`` (by the metric).
+        save_freq: ``"epoch"``, or a number of batches, counted over all epochs.
+        initial_value_threshold: a value the metric has to beat before anything is saved as best.
+
+    Raises:
+        ValueError: an argument is not what is said here, or a metric named in `filepath` does not exist.
+
+    Example:
+
+    >>> import lamina
+    >>> keep = lamina.callbacks.ModelCheckpoint("best.npz", monitor="loss", save_best_only=True)
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: int | str = "epoch",
+        initial_value_threshold: float | None = None,
+    ):
+        self.filepath = os.fspath(filepath)
+        self.monitor, self.verbose = monitor, verbose
+        self._monitor = Monitor("ModelCheckpoint", monitor, mode)
+        self.save_best_only, self.save_weights_only = bool(save_best_only), bool(save_weights_only)
+        if save_freq != "epoch" and (not checks.is_whole(save_freq) or int(save_freq) < 1):
+            raise ValueError(f"`save_freq`={save_freq!r}: expected 'epoch' or a positive number of batches")
+        self.save_freq = save_freq
+        threshold = initial_value_threshold
+        self.best = None if threshold is None else checks.real("initial_value_threshold", threshold)
+        self._check_path()
+        self._epoch = 0
+        self._batches = 0
+
+    def _check_path(self) -> None:
+        allowed = (".npz", ".weights.h5") if self.save_weights_only else _ENDINGS
+        if not self.filepath.endswith(allowed):
+            which = "with `save_weights_only`, " if self.save_weights_only else ""
+            raise ValueError(
+                f"`filepath`={self.filepath!r}: {which}expected a name that ends in {' or '.join(allowed)}"
+            )
+
+    def uses_batches(self, mode: str) -> bool:
+        return mode == "train" and self.save_freq != "epoch"
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        self._batches += 1
+        if self._batches % int(self.save_freq) == 0:
+            self._save(self._epoch, batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs)
+
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        said = f"\nEpoch {epoch + 1}: "
+        if self.save_best_only:
+            current = self._monitor.read(logs, self.model, instead=" to be best in, so nothing is saved")
+            if current is None:
+                return
+            if not self._monitor.better(current, self.best):
+                if self.verbose:
+                    print(f"{said}{self.monitor} is {current:.5f}, not better than {self._shown_best()}")
+                return
+            said += f"{self.monitor} went from {self._shown_best()} to {current:.5f}; "
+            self.best = current
+        path = self._path(epoch, batch, logs)
+        write(self.model, path)
+        if self.verbose:
+            print(f"{said}saved {path}")
+
+    def _shown_best(self) -> str:
+        return "nothing" if self.best is None else f"{self.best:.5f}"
+
+    def _path(self, epoch: int, batch: int | None, logs: Logs) -> Path:
+        values = {**(logs or {}), "epoch": epoch + 1}
+        if batch is not None:
+            values["batch"] = batch + 1
+        names = [field for _, field, _, _ in string.Formatter().parse(self.filepath) if field is not None]
+        for name in names:
+            if name not in values:
+                listed = ", ".join(f"{{{known}}}" for known in values)
+                raise ValueError(
+                    f"ModelCheckpoint: `filepath`={self.filepath!r} names {{{name}}}, which does not exist here; "
+                    f"available: {listed}{checks.did_you_mean(name, values)}"
+                )
+        try:
+            return Path(self.filepath.format(**values))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"ModelCheckpoint: `filepath`={self.filepath!r} cannot be filled in: {error}") from error
+
+
+def write(model: Any, path: Path) -> None:
+    """Write a model's weights or the whole model, as the path's ending says, all or nothing.
+
+    Raises:
+        ValueError: the model has no method that writes this kind of file.
+    """
+    name = str(path)
+    method = None if name.endswith(".npz") else "save_weights" if name.endswith(".weights.h5") else "save"
+    save = None if method is None else getattr(model, method, None)
+    if method is not None and not callable(save):
+        raise ValueError(
+            f"ModelCheckpoint: {path.name!r} would need `model.{method}`, which {type(model).__name__} does not have: "
+            "a name that ends in .npz keeps the weights"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The whole ending is kept, since writers tell the format by it.
+    ending = ".weights.h5" if method == "save_weights" else path.suffix
+    handle, beside = tempfile.mkstemp(suffix=ending, prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    try:
+        if save is None:
+            _write_weights(model.get_weights(), beside)
+        else:
+            save(beside, overwrite=True)
+        _to_disk(beside)
+        os.chmod(beside, 0o666 & ~_umask())
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _write_weights(weights: list[Any], path: str) -> None:
+    width = max(len(str(len(weights))), 3)
+    arrays = {f"weight_{i:0{width}d}": np.asarray(w) for i, w in enumerate(weights)}
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _to_disk(path: str) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
