@@ -48,6 +48,10 @@ class BaseConvolution(Layer):
         setattr(self, f"{name}_regularizer", regularizers.get(regularizer))
         setattr(self, f"{name}_constraint", constraints.get(constraint))
 
+    def _weight_settings(self, name: str) -> dict[str, Any]:
+        """What `_set_weight` kept, for a weight that goes by another name than its settings."""
+        return {kind: getattr(self, f"{name}_{kind}") for kind in ("initializer", "regularizer", "constraint")}
+
     def _set_output(self, activation: Any, use_bias: bool, initializer: Any, regularizer: Any, constraint: Any) -> None:
         """Keep what is done with the sums: a bias, then the activation."""
         self.activation = activations.get(activation)

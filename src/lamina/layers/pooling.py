@@ -193,7 +193,7 @@ class AveragePooling1D(AveragePooling):
     Example:
 
     >>> import lamina
-    >>> lamina.layers.AveragePooling1D(2)([[[1.0], [3.0], [5.0], [7.0]]]).tolist()
+    >>> lamina.layers.AveragePooling1D(2)(lamina.ops.array([[[1.0], [3.0], [5.0], [7.0]]])).tolist()
     [[[2.0], [6.0]]]
     """
 
