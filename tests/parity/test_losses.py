@@ -101,21 +101,31 @@ def _close(ours, theirs):
 
 
 @pytest.mark.parametrize(("name", "kwargs", "make"), CASES, ids=IDS)
-def test_values_gradients_and_reductions(name, kwargs, make):
+def test_values_and_gradients(name, kwargs, make):
     y_true, y_pred = make()
     plain = _pair(name, {**kwargs, "reduction": "none"})
     values = [np.asarray(loss(y_true, y_pred)) for loss in plain]
     _close(*values)
-    weights = [None, 0.5, RNG.uniform(size=values[1].shape).astype("f4")]
-    if values[1].ndim == 2:
-        weights.append(RNG.uniform(size=(values[1].shape[0], 1)).astype("f4"))
-    for reduction in REDUCTIONS:
-        ours, theirs = _pair(name, {**kwargs, "reduction": reduction})
-        for weight in weights:
-            _close(ours(y_true, y_pred, weight), theirs(y_true, y_pred, weight))
-    ours, theirs = _pair(name, kwargs)
-    gradients = [jax.jit(jax.grad(lambda p, loss=loss: loss(y_true, p)))(jnp.asarray(y_pred)) for loss in (ours, theirs)]
-    _close(*gradients)
+    weight = RNG.uniform(size=values[1].shape).astype("f4")
+    found = []
+    for loss in _pair(name, kwargs):
+        found.append(jax.jit(jax.value_and_grad(lambda p, loss=loss: loss(y_true, p, weight)))(jnp.asarray(y_pred)))
+    for ours, theirs in zip(*found):
+        _close(ours, theirs)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize(
+    ("name", "make"), [("MeanSquaredError", _numbers), ("SparseCategoricalCrossentropy", _sparse), ("Dice", _binary)]
+)
+def test_reductions(name, make, reduction):
+    y_true, y_pred = make()
+    weights = [None, 0.5]
+    if name != "Dice":
+        weights += [RNG.uniform(size=shape).astype("f4") for shape in [(4, 3), (4, 1)]]
+    ours, theirs = _pair(name, {"reduction": reduction})
+    for weight in weights:
+        _close(ours(y_true, y_pred, weight), theirs(y_true, y_pred, weight))
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -127,7 +137,6 @@ def test_masks_leave_places_out(reduction, weighted):
     ours, theirs = _pair("MeanSquaredError", {"reduction": reduction})
     p, q = jnp.asarray(y_pred), jnp.asarray(y_pred) + 0
     context.masks.set(p, jnp.asarray(mask))
-    q._keras_mask = None if hasattr(q, "__dict__") else None
     keras.src.backend.set_keras_mask(q, jnp.asarray(mask))
     _close(ours(y_true, p, weight), theirs(y_true, q, weight))
 
@@ -206,17 +215,21 @@ def test_every_public_name_is_there():
     assert not [n for n in PUBLIC if not hasattr(lamina.losses, n)]
 
 
-ALIASES = "mse MSE mae MAE mape MAPE msle MSLE bce BCE kld KLD huber log_cosh poisson hinge ctc dice tversky circle".split()
+# Keras 3.15 does not find this one by its name.
+NOT_BY_NAME = ("CategoricalGeneralizedCrossEntropy", "categorical_generalized_cross_entropy")
+ALIASES = (
+    "mse MSE mae MAE mape MAPE msle MSLE bce BCE kld KLD huber log_cosh poisson hinge ctc dice tversky circle".split()
+)
 
 
-@pytest.mark.parametrize("name", [*ALIASES, *(n for n in PUBLIC if n not in ("get", "serialize", "deserialize", "Loss"))])
+@pytest.mark.parametrize(
+    "name", [*ALIASES, *(n for n in PUBLIC if n not in ("get", "serialize", "deserialize", "Loss"))]
+)
 def test_names_mean_what_they_mean_in_keras(name):
-    try:
-        theirs = keras.losses.get(name)
-    except ValueError:
-        assert name == "categorical_generalized_cross_entropy"
-        return
     ours = lamina.losses.get(name)
+    if name in NOT_BY_NAME:
+        return
+    theirs = keras.losses.get(name)
     assert getattr(ours, "__name__", type(ours).__name__) == getattr(theirs, "__name__", type(theirs).__name__)
 
 
@@ -230,7 +243,8 @@ def test_configs_go_both_ways(name):
     assert (type(back), back.name, back.reduction) == (type(ours), "mine", "sum")
     again = lamina.losses.deserialize(lamina.losses.serialize(ours))
     assert again.get_config() == ours.get_config()
-    assert keras.losses.deserialize(lamina.losses.serialize(ours)).name == "mine"
+    if name not in NOT_BY_NAME:
+        assert keras.losses.deserialize(lamina.losses.serialize(ours)).name == "mine"
     defaults = getattr(lamina.losses, name)(), getattr(keras.losses, name)()
     assert defaults[0].name == defaults[1].name
     assert set(defaults[1].get_config()) <= set(defaults[0].get_config())

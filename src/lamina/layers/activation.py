@@ -153,9 +153,8 @@ class PReLU(Layer):
     """
 
     signature = "batch *axis -> batch *axis"
-    shape_arguments: ClassVar[dict[str, str]] = {}
     common_mistakes = (
-        "Images of several sizes need shared_axes=[1, 2]: otherwise every pixel has a slope of its own.",
+        "Images of several sizes need shared_axes=[1, 2]: otherwise each pixel has its own slope.",
     )
     example_input = (None, 28, 28, 3)
     example_config: ClassVar[dict[str, Any]] = {"shared_axes": [1, 2]}

@@ -197,6 +197,6 @@ def _checked_clipping(clipping: dict[str, float] | None, renorm: bool) -> dict[s
     if unknown:
         hint = checks.did_you_mean(unknown[0], _CLIPPING)
         raise ValueError(
-            f"`renorm_clipping`: unknown limit {unknown[0]!r}; expected any of {', '.join(_CLIPPING)}{hint}"
+            f"`renorm_clipping` knows no {unknown[0]!r}; expected any of {', '.join(_CLIPPING)}{hint}"
         )
     return {name: checks.real(f"renorm_clipping[{name!r}]", value, 0.0) for name, value in clipping.items()}

@@ -22,7 +22,7 @@ def refuse_adapters(kind: str, **given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             raise ValueError(
-                f"{kind}: `{name}`={value!r} cannot be had: layers are neither adapted nor quantized; leave it None"
+                f"{kind}: `{name}`={value!r}: layers are neither adapted nor quantized; leave it None"
             )
 
 

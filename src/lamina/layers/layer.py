@@ -15,7 +15,7 @@ from lamina import activations, constraints, initializers, regularizers  # noqa:
 from lamina.core import context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, Node, has_symbolic, symbolic_leaves, trace_call
 from lamina.core.variable import StateScope, Variable, in_scope
-from lamina.layers import calling, capturing, checking, tracking
+from lamina.layers import calling, capturing, checking
 from lamina.layers.legacy import take_legacy_arguments
 from lamina.layers.weights import WeightLists
 from lamina.shapes import dims
@@ -345,7 +345,7 @@ class Layer(WeightLists):
                 layer=self.name,
                 expected=f"{', '.join(map(str, said))}   says compute_output_shape",
                 received=f"{', '.join(map(str, real))}   comes out of call",
-                notes=[("to do", "return that shape from compute_output_shape, or remove the method: it is not needed")],
+                notes=[("to do", "return that shape, or remove compute_output_shape: it is not needed")],
             )
 
     def _label_inputs(self, args: Any, kwargs: Any) -> None:

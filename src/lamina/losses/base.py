@@ -199,7 +199,7 @@ def reduce_weighted(values: jax.Array, weights: Any, mask: Any, reduction: str |
     if weights is not None:
         values, weights = _fit_weights(values, weights, name)
         values = values * weights
-    if reduction in ("none", None) or (values.ndim == 0 and is_mean):
+    if reduction in ("none", None) or values.ndim == 0:
         return values
     if is_mean or (reduction == "mean_with_sample_weight" and weights is None):
         return jnp.mean(values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from lamina.models.cloning import clone_model
 from lamina.models.model import Functional, Model
 from lamina.models.sequential import Sequential
 
-__all__ = ["Functional", "Model", "Sequential"]
+__all__ = ["Functional", "Model", "Sequential", "clone_model"]

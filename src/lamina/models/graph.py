@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from lamina.core import tree
+from lamina.core import context, tree
 from lamina.core.symbolic import KerasTensor, Node, symbolic_leaves
 from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
@@ -37,7 +37,7 @@ class Graph:
         self.input_names = [_input_name(t) for t in self.input_tensors]
         found = _Search(self.input_tensors, self.output_tensors)
         self.nodes = found.nodes
-        self.operations = found.operations_by_depth()
+        self.operations = found.operations_by_depth()  # layers; and nodes, for functions such as ``x + 1``
         self.layers = [operation for operation in self.operations if isinstance(operation, Layer)]
         _check_unique_names(self.layers)
 
@@ -46,7 +46,7 @@ class Graph:
         values = {id(t): value for t, value in zip(self.input_tensors, inputs, strict=True)}
         for node in self.nodes:
             args, kwargs = node.fill(values)
-            results = node.operation(*args, **kwargs)
+            results = _apply(node, args, kwargs)
             for tensor, value in zip(symbolic_leaves(node.outputs), _aligned(results, node.outputs), strict=True):
                 values[id(tensor)] = value
         return jax.tree.map(lambda t: values[id(t)], self.outputs if intermediate is None else intermediate)
@@ -121,7 +121,7 @@ class _Search:
                 continue
             if id(node) in self._done:
                 continue
-            self.first_seen.setdefault(id(node.operation), (len(self.first_seen), node.operation))
+            self._note(node)
             if any(id(t) in self.inputs for t in symbolic_leaves(node.outputs)):
                 continue
             if not node.inputs:
@@ -134,15 +134,18 @@ class _Search:
             stack.extend((_node_of(t), False) for t in reversed(node.inputs) if id(t) not in self.inputs)
             for t in node.inputs:
                 if id(t) in self.inputs and t.node is not None:
-                    self.first_seen.setdefault(id(t.node.operation), (len(self.first_seen), t.node.operation))
+                    self._note(t.node)
+
+    def _note(self, node: Node) -> None:
+        self.first_seen.setdefault(id(_owner(node)), (len(self.first_seen), _owner(node)))
 
     def operations_by_depth(self) -> list[Any]:
         """The operations, farthest from the outputs first."""
         node_depth: dict[int, int] = {}
         depth: dict[int, int] = {}
         for node in reversed(self.nodes):
-            here = max(node_depth.get(id(node), 0), depth.get(id(node.operation), 0))
-            node_depth[id(node)] = depth[id(node.operation)] = here
+            here = max(node_depth.get(id(node), 0), depth.get(id(_owner(node)), 0))
+            node_depth[id(node)] = depth[id(_owner(node))] = here
             for tensor in node.inputs:
                 parent = tensor.node
                 if parent is not None:
@@ -154,6 +157,20 @@ class _Search:
                 depth[id(source.operation)] = max(node_depth.get(id(source), 0), depth.get(id(source.operation), 0))
         known = [(depth[key], order, op) for key, (order, op) in self.first_seen.items() if key in depth]
         return [op for _, _, op in sorted(known, key=lambda entry: (-entry[0], entry[1]))]
+
+
+def _apply(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    observer = context.state.observer
+    tell = observer(node, node.name) if observer is not None and not isinstance(node.operation, Layer) else None
+    results = node.operation(*args, **kwargs)
+    if tell is not None:
+        tell(results)
+    return results
+
+
+def _owner(node: Node) -> Any:
+    """What a call counts as: its layer (all its calls are one), or, for a function, the call itself."""
+    return node.operation if isinstance(node.operation, Layer) else node
 
 
 def _node_of(tensor: KerasTensor) -> Node:

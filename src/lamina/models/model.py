@@ -8,7 +8,7 @@ from typing import Any
 from lamina.core import checks, context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, trace_call
 from lamina.layers.layer import Layer
-from lamina.models import summary
+from lamina.models import graph_config, summary
 from lamina.models.graph import Graph
 from lamina.training.trainer import Trainer
 
@@ -168,7 +168,7 @@ class Model(Trainer, Layer):
         graph = self._need_graph()
         if isinstance(graph.outputs, dict):
             return [str(path[-1]) for path, _ in tree.flatten_with_path(graph.outputs)]
-        return [getattr(t.node.operation, "name", t.name) if t.node else t.name for t in graph.output_tensors]
+        return [t.node.name if t.node else t.name for t in graph.output_tensors]
 
     def reset_states(self) -> None:
         """Set the kept states of stateful layers to zero."""
@@ -176,6 +176,28 @@ class Model(Trainer, Layer):
             reset = getattr(layer, "reset_states", None) or getattr(layer, "reset_state", None)
             if layer is not self and reset is not None and getattr(layer, "stateful", False):
                 reset()
+
+    # Configuration
+
+    def get_config(self) -> dict[str, Any]:
+        """Layers and calls as Keras writes them; for a class with its own ``__init__``, the constructor's arguments."""
+        if self._graph is None or type(self).__init__ is not Model.__init__:
+            return super().get_config()
+        return {"name": self.name, "trainable": self.trainable, **graph_config.describe_graph(self._graph)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new model from a config; its weights are new.
+
+        Raises:
+            ValueError: the config is malformed, or names what is unknown.
+        """
+        if not {"layers", "input_layers", "output_layers"} <= set(config):
+            return super().from_config(config)
+        inputs, outputs = graph_config.restore_graph(config)
+        model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+        model._trainable = bool(config.get("trainable", True))
+        return model
 
     def summary(
         self,

@@ -1,0 +1,352 @@
+"""A graph as plain values, in the form in which Keras 3 writes functional models, and back.
+
+Every layer, and every call of a function such as ``x + 1`` or ``lamina.ops.mean(x)``, is an entry with the calls
+made of it (``inbound_nodes``); a tensor is referred to by ``[name, number of the call, number of the output]``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina import ops
+from lamina.core import checks, registry
+from lamina.core.symbolic import OPERATORS, KerasTensor, Node, has_symbolic, symbolic_leaves
+from lamina.core.variable import Variable
+from lamina.layers.input_layer import InputLayer
+from lamina.layers.layer import Layer
+from lamina.models.graph import Graph
+
+#: Arguments of operations that Keras hands to an operation's call; all others are its configuration.
+_TENSORS = frozenset(
+    "x x1 x2 xs y a b abs_ angle array bias beta choicelist condition condlist constant_values data default "
+    "depthwise_kernel elements end_points gamma image1 image2 images indices inputs kernel key mask mean offset "
+    "operands output output_length pointwise_kernel predictions q query scale segment_ids sequence_lengths "
+    "sorted_sequence start_indices start_points target target_length targets tensor transform updates value values "
+    "variable variance weights".split()
+)
+_OWN_TENSORS = {
+    "bincount": {"x"},
+    "digitize": {"x", "bins"},
+    "full_like": {"x", "fill_value"},
+    "isclose": {"x1", "x2", "rtol", "atol"},
+    "trapezoid": {"y"},
+}
+_CLASSES = {
+    "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist", "ctc_decode": "CTCDecode",
+    "ctc_loss": "CTCLoss", "fft": "FFT", "fft2": "FFT2", "ifft2": "IFFT2", "irfft": "IRFFT", "isin": "IsIn",
+    "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR", "rfft": "RFFT",
+    "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT", "svd": "SVD",
+}  # fmt: skip
+_MODULES = {"core": "core", "linalg": "linalg", "math": "math", "patches": "image"}
+_NEURAL = ("nn", "neural", "activations", "convolution", "pooling")
+
+
+# Writing
+
+
+def describe_graph(graph: Graph) -> dict[str, Any]:
+    """A graph as plain values: ``layers``, ``input_layers`` and ``output_layers``.
+
+    Raises:
+        ValueError: a function in the graph is not one of `lamina.ops`, so that no description could find it again.
+    """
+    sources = {id(t): [n, 0, 0] for t, n in zip(graph.input_tensors, graph.input_names, strict=True)}
+    calls: dict[int, list[Node]] = {}
+    for node in sorted(graph.nodes, key=lambda n: n.index):
+        owner = node.operation if isinstance(node.operation, Layer) else node
+        number = len(calls.setdefault(id(owner), []))
+        calls[id(owner)].append(node)
+        for place, tensor in enumerate(symbolic_leaves(node.outputs)):
+            sources.setdefault(id(tensor), [node.name, number, place])
+    entries = [_describe_input(t, n) for t, n in zip(graph.input_tensors, graph.input_names, strict=True)]
+    for operation in graph.operations:
+        if isinstance(operation, InputLayer):
+            continue
+        nodes = calls[id(operation)]
+        entry = _describe_function(operation) if isinstance(operation, Node) else registry.serialize(operation)
+        described = [_describe_call(node, sources) for node in nodes]
+        entries.append({**entry, "name": operation.name, "inbound_nodes": described})
+    references = jax.tree.map(lambda t: _Reference(sources[id(t)]), (graph.inputs, graph.outputs))
+    inputs, outputs = (_plain_references(part) for part in references)
+    return {"layers": entries, "input_layers": inputs, "output_layers": outputs}
+
+
+class _Reference(list):
+    """A tensor's place in a description; a leaf where structures are walked."""
+
+
+def _plain_references(structure: Any) -> Any:
+    if isinstance(structure, _Reference):
+        return list(structure)
+    if isinstance(structure, dict):
+        return {key: _plain_references(entry) for key, entry in structure.items()}
+    return [_plain_references(entry) for entry in structure]
+
+
+def _describe_input(tensor: KerasTensor, name: str) -> dict[str, Any]:
+    layer = tensor.node.operation if tensor.node is not None else None
+    if not isinstance(layer, InputLayer):
+        layer = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+    return {**registry.serialize(layer), "name": name, "inbound_nodes": []}
+
+
+def _describe_call(node: Node, sources: dict[int, Any]) -> dict[str, Any]:
+    args, kwargs = node.args, node.kwargs
+    if not isinstance(node.operation, Layer):
+        args, kwargs, _ = _split_arguments(node)
+    call = {
+        "args": [_describe_value(value, sources) for value in args],
+        "kwargs": {name: _describe_value(value, sources) for name, value in kwargs.items()},
+    }
+    # Keras notes `training` of every call, whether or not the user gave it; where it was given it holds.
+    return {**call, "given": ["training"]} if "training" in kwargs else call
+
+
+def _describe_function(node: Node) -> dict[str, Any]:
+    function = node.operation
+    name = function.__name__
+    if _operations().get(_key(name)) is None:
+        raise ValueError(
+            f"the function {name!r} in the model's graph is none of lamina.ops, so it cannot be written down; "
+            f"put the computation into a layer of your own"
+        )
+    home = function.__module__.rsplit(".", 1)[-1]
+    module = "nn" if home in _NEURAL else _MODULES.get(home, "numpy")
+    class_name = _class_name(name)
+    config = {key: registry.serialize(value) for key, value in _split_arguments(node)[2].items()}
+    return {
+        "module": f"keras.src.ops.{module if name not in OPERATORS else 'numpy'}",
+        "class_name": class_name,
+        "config": {"name": node.name, **config},
+        "registered_name": class_name,
+    }
+
+
+def _split_arguments(node: Node) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
+    """The arguments of a function's call: tensors by place, tensors by name, and settings."""
+    function = node.operation
+    bound = inspect.signature(function).bind(*node.args, **node.kwargs)
+    bound.apply_defaults()
+    tensors = _OWN_TENSORS.get(function.__name__, _TENSORS)
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            args.extend(value)
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            settings.update(value)
+        elif name in tensors:
+            args.append(value)
+        elif has_symbolic(value):
+            kwargs[name] = value
+        else:
+            settings[name] = value
+    while args and args[-1] is None:
+        args.pop()
+    return args, kwargs, settings
+
+
+def _describe_value(value: Any, sources: dict[int, Any]) -> Any:
+    if isinstance(value, KerasTensor):
+        config = {"shape": list(value.shape), "dtype": value.dtype, "keras_history": sources[id(value)]}
+        return {"class_name": "__keras_tensor__", "config": config}
+    if isinstance(value, (list, tuple)):
+        return [_describe_value(entry, sources) for entry in value]
+    if isinstance(value, dict):
+        return {key: _describe_value(entry, sources) for key, entry in value.items()}
+    if isinstance(value, slice):
+        return {"class_name": "__slice__", "config": {"start": value.start, "stop": value.stop, "step": value.step}}
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, (jax.Array, Variable)):
+        array = np.asarray(value)
+        return {"class_name": "__tensor__", "config": {"value": array.tolist(), "dtype": array.dtype.name}}
+    return registry.serialize(value)
+
+
+# Reading
+
+
+def restore_graph(config: dict[str, Any]) -> tuple[Any, Any]:
+    """The symbolic inputs and outputs of the graph that `describe_graph`, or Keras, wrote down.
+
+    Raises:
+        ValueError: the description is malformed, or names what is unknown.
+    """
+    entries = config.get("layers")
+    if not isinstance(entries, list) or not all(isinstance(e, dict) and "class_name" in e for e in entries):
+        raise ValueError("a functional model's config needs 'layers', a list of descriptions of layers")
+    restored = _Restored()
+    waiting = [(entry_name(entry), restored.make(entry), list(entry.get("inbound_nodes", []))) for entry in entries]
+    while waiting:
+        moved = False
+        for name, operation, calls in waiting:
+            while calls and restored.can_call(calls[0]):
+                restored.call(name, operation, calls.pop(0))
+                moved = True
+        remaining = [item for item in waiting if item[2]]
+        if remaining and not moved:
+            names = ", ".join(repr(item[0]) for item in remaining)
+            raise ValueError(f"the config's layers {names} take tensors that no layer in it gives")
+        waiting = remaining
+    return restored.structure(config.get("input_layers")), restored.structure(config.get("output_layers"))
+
+
+def entry_name(entry: dict[str, Any]) -> str:
+    """The name by which an entry of a description is referred to."""
+    name = entry.get("name", (entry.get("config") or {}).get("name"))
+    if not isinstance(name, str):
+        raise ValueError(f"an entry of the config ({entry.get('class_name')}) has no name")
+    return name
+
+
+class _Restored:
+    """The calls made so far while a graph is read."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[tuple[str, int], list[KerasTensor]] = {}
+        self.count: dict[str, int] = {}
+
+    def make(self, entry: dict[str, Any]) -> Any:
+        """The layer or function that an entry describes."""
+        name = entry_name(entry)
+        if ".ops." in str(entry.get("module")):
+            return _Function(name, entry)
+        layer = registry.deserialize({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
+        if not isinstance(layer, Layer):
+            raise ValueError(f"the config's entry {name!r} ({entry['class_name']}) describes no layer")
+        if isinstance(layer, InputLayer):
+            self.outputs[name, 0] = [layer.output]
+        return layer
+
+    def can_call(self, call: Any) -> bool:
+        """Whether the tensors that a call takes are there."""
+        return all((str(history[0]), history[1]) in self.outputs for history in _histories(call))
+
+    def call(self, name: str, operation: Any, call: Any) -> None:
+        """Repeat a call."""
+        args, kwargs = self._revive(call.get("args", [])), self._revive(call.get("kwargs", {}))
+        if "training" not in call.get("given", ()) and kwargs.get("training") is not True:
+            kwargs.pop("training", None)
+        kwargs = {key: value for key, value in kwargs.items() if key != "mask" or value is not None}
+        outputs = operation(*args, **kwargs)
+        number = self.count.get(name, 0)
+        self.count[name] = number + 1
+        self.outputs[name, number] = symbolic_leaves(outputs)
+
+    def tensor(self, history: Any) -> KerasTensor:
+        """The tensor at ``[name, number of the call, number of the output]``."""
+        name, call, place = history[:3]
+        outputs = self.outputs.get((name, call), [])
+        if place >= len(outputs):
+            raise ValueError(f"the config speaks of output {place} of call {call} of {name!r}, which does not exist")
+        return outputs[place]
+
+    def structure(self, references: Any) -> Any:
+        """The tensors that references in any structure stand for."""
+        if isinstance(references, dict):
+            return {key: self.structure(entry) for key, entry in references.items()}
+        if not isinstance(references, (list, tuple)) or not references:
+            raise ValueError(f"expected references to tensors such as ['dense', 0, 0] in the config, not {references!r}")
+        if isinstance(references[0], str):
+            return self.tensor(references)
+        return [self.structure(entry) for entry in references]
+
+    def _revive(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [self._revive(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        config = value.get("config")
+        match value.get("class_name"):
+            case "__keras_tensor__":
+                return self.tensor(config["keras_history"])  # type: ignore[index]
+            case "__slice__":
+                return slice(config["start"], config["stop"], config["step"])  # type: ignore[index]
+            case "__ellipsis__":
+                return Ellipsis
+            case "__tensor__":
+                return jax.numpy.asarray(np.array(config["value"], dtype=config["dtype"]))  # type: ignore[index]
+            case str():
+                return registry.deserialize(value)
+        return {key: self._revive(entry) for key, entry in value.items()}
+
+
+def _histories(value: Any) -> list[Any]:
+    """References to tensors anywhere in a description."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return [value["config"]["keras_history"]]
+        return [found for entry in value.values() for found in _histories(entry)]
+    if isinstance(value, (list, tuple)):
+        return [found for entry in value for found in _histories(entry)]
+    return []
+
+
+class _Function:
+    """A function of `lamina.ops` with the settings that a description gives it."""
+
+    def __init__(self, name: str, entry: dict[str, Any]):
+        self.name = name
+        class_name = str(entry["class_name"])
+        function = _operations().get(_key(class_name))
+        if function is None:
+            known = [_class_name(n) for n in _names()]
+            raise ValueError(f"unknown operation {class_name!r}{checks.did_you_mean(class_name, known)}")
+        self.function: Callable[..., Any] = function
+        settings = {k: v for k, v in (entry.get("config") or {}).items() if k != "name"}
+        self.settings = {key: _tuples(registry.deserialize(value)) for key, value in settings.items()}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        outputs = self._apply(list(args), {**self.settings, **kwargs})
+        for tensor in symbolic_leaves(outputs)[:1]:
+            if tensor.node is not None:
+                tensor.node.name = self.name
+        return outputs
+
+    def _apply(self, args: list[Any], named: dict[str, Any]) -> Any:
+        """Puts `args` into the places that the settings leave open."""
+        if self.function.__name__ == "get_item" and isinstance(args[1], list):
+            args[1] = tuple(args[1])
+        parameters = inspect.signature(self.function).parameters
+        places: list[Any] = []
+        for name, parameter in parameters.items():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                return self.function(*places, *args, **named)
+            if name in named:
+                if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
+                    places.append(named.pop(name))
+            elif args:
+                named[name] = args.pop(0)
+        return self.function(**named)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
+
+
+def _names() -> list[str]:
+    """Names of the operations."""
+    public = [n for n, f in vars(ops).items() if isinstance(f, types.FunctionType) and not n.startswith("_")]
+    return [*OPERATORS, *public]
+
+
+def _operations() -> dict[str, Callable[..., Any]]:
+    """The operations that a description may name, by key; those of `lamina.ops` before the bare operators."""
+    return {_key(_class_name(name)): getattr(ops, name, OPERATORS.get(name)) for name in _names()}
+
+
+def _class_name(name: str) -> str:
+    return _CLASSES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _key(name: str) -> str:
+    return _CLASSES.get(name, name).replace("_", "").lower()
