@@ -24,9 +24,27 @@ from lamina.layers.convolution_transpose import (
 )
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from lamina.layers.embedding import Embedding
 from lamina.layers.identity import Identity
 from lamina.layers.input_layer import Input, InputLayer
+from lamina.layers.joining import Concatenate, Dot, concatenate, dot
+from lamina.layers.lambda_layer import Lambda
 from lamina.layers.layer import Layer
+from lamina.layers.masking import Masking
+from lamina.layers.merging import (
+    Add,
+    Average,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from lamina.layers.noise import GaussianDropout, GaussianNoise
 from lamina.layers.pooling import (
     AveragePooling1D,
@@ -56,6 +74,8 @@ from lamina.layers.pooling_global import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from lamina.layers.recurrent import LSTM, RNN, LSTMCell, StackedRNNCells
+from lamina.layers.regularization import ActivityRegularization
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.reshaping_sizes import (
     Cropping1D,
@@ -69,8 +89,13 @@ from lamina.layers.reshaping_upsampling import UpSampling1D, UpSampling2D, UpSam
 
 __all__ = [
     "ELU",
+    "LSTM",
+    "RNN",
     "Activation",
+    "ActivityRegularization",
+    "Add",
     "AlphaDropout",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -78,6 +103,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -96,7 +122,9 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -116,14 +144,20 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
+    "Lambda",
     "Layer",
     "LeakyReLU",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "PReLU",
     "Permute",
     "ReLU",
@@ -137,10 +171,20 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
+    "Subtract",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

@@ -149,6 +149,13 @@ class RecurrentCell(Layer):
         kept = jax.random.bernoulli(draw_key(self.seed_generator), 1.0 - rate, shape)
         return kept.astype(self.compute_dtype) * (1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
 
+    def new_masks(self, batch: Any) -> None:
+        """Draw the masks for a batch of that many sequences; with ``None``, only forget those of the last."""
+        self._masks.clear()
+        if batch is not None:
+            self._held_masks("input", self.dropout, (batch, self.kernel.shape[0]))
+            self._held_masks("recurrent", self.recurrent_dropout, (batch, self.units))
+
     def get_dropout_mask(self, step_input: Any) -> Any:
         """The masks for inputs like `step_input` `(batch, features)`; the same ones until `reset_dropout_mask`."""
         masks = self._held_masks("input", self.dropout, tuple(step_input.shape))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-Body = Callable[[Any, Any], tuple[Any, Any]]
+Body = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
 
 
 class Plan(NamedTuple):
     """How to go through time.
 
     Attributes:
-        sequences: whether the outputs of all steps are wanted, or that of the last.
+        sequences: whether the outputs of all steps are wanted, or only that of the last.
         reverse: whether to go from the last step to the first.
-        unroll: whether to write the steps out instead of looping.
-        zero_masked: whether masked steps give zeros; otherwise they give the output before them.
+        unroll: whether the steps are written out instead of looped over.
+        zero_masked: whether masked steps give zeros; otherwise they give the output before them once more.
     """
 
     sequences: bool
@@ -28,38 +27,39 @@ class Plan(NamedTuple):
     zero_masked: bool
 
 
-def run(body: Body, inputs: Any, mask: Any, carry: Any, plan: Plan) -> tuple[Any, Any]:
+def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) -> tuple[Any, Any, Any]:
     """Go through time.
 
     Args:
-        body: ``body(carry, input) -> (output, carry)`` for one step.
+        body: one step, ``body(input, states, rest) -> (output, states, rest)``.
         inputs: `(time, batch, ...)`.
-        mask: `(time, batch)`, false where a step is to be passed over; or ``None``.
-        carry: what the first step starts from; its leaves that a mask holds back are `(batch, ...)`.
+        mask: `(time, batch)`, false where a sample's step is to be passed over and its states kept; or ``None``.
+        states: what the first step starts from, each `(batch, ...)`.
+        rest: what else goes from step to step, whatever the mask says.
         plan: see `Plan`.
 
     Returns:
-        The output of the last step, or of all `(time, batch, ...)` in the order they were worked out; and the last carry.
+        The output of the last step, or those of all steps `(time, batch, ...)` in the order they were worked out;
+        the last states; the last `rest`.
     """
-    first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), inputs)
-    output_spec, _ = jax.eval_shape(body, carry, first)
+    first = jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype)
+    output_spec = jax.eval_shape(body, first, states, rest)[0]
     blank = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), output_spec)
 
-    def step(before: Any, entry: Any) -> tuple[Any, Any]:
-        last, carry = before
+    def step(carry: Any, entry: Any) -> tuple[Any, Any]:
+        last, before, rest = carry
         value, keep = entry
-        output, new = body(carry, value)
+        output, after, rest = body(value, before, rest)
         if keep is not None:
             output = choose(keep, output, blank if plan.zero_masked else last)
-            new = choose(keep, new, carry)
-        return (output, new), output if plan.sequences else None
+            after = choose(keep, after, before)
+        return (output, after, rest), output if plan.sequences else None
 
-    length = jax.tree.leaves(inputs)[0].shape[0]
-    unroll = plan.unroll and isinstance(length, int)
-    (last, carry), outputs = jax.lax.scan(step, (blank, carry), (inputs, mask), reverse=plan.reverse, unroll=unroll)
+    unroll = plan.unroll and isinstance(inputs.shape[0], int)
+    carry, outputs = jax.lax.scan(step, (blank, states, rest), (inputs, mask), reverse=plan.reverse, unroll=unroll)
     if plan.sequences and plan.reverse:
         outputs = jax.tree.map(lambda y: jnp.flip(y, 0), outputs)
-    return (outputs if plan.sequences else last), carry
+    return (outputs if plan.sequences else carry[0]), carry[1], carry[2]
 
 
 def choose(keep: Any, new: Any, old: Any) -> Any:
@@ -67,7 +67,9 @@ def choose(keep: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda n, o: jnp.where(keep.reshape(keep.shape + (1,) * (n.ndim - 1)), n, o), new, old)
 
 
-def recur(step: Any, options: tuple[Any, ...], projected: Any, mask: Any, states: Any, weights: Any, plan: Plan) -> Any:
+def recur(
+    step: Any, options: tuple[Any, ...], projected: Any, mask: Any, states: Any, weights: Any, plan: Plan
+) -> tuple[Any, Any]:
     """Run a cell's `step` over inputs that are projected already, `(time, batch, gates * units)`.
 
     Outside of a compiled function the loop is compiled once for all layers that have the same step and shapes.
@@ -76,14 +78,19 @@ def recur(step: Any, options: tuple[Any, ...], projected: Any, mask: Any, states
     return loop(step, options, projected, mask, states, weights, plan)
 
 
-def _loop(step: Any, options: tuple[Any, ...], projected: Any, mask: Any, states: Any, weights: Any, plan: Plan) -> Any:
-    return run(lambda before, value: step(value, before, weights, *options), projected, mask, states, plan)
+def _loop(
+    step: Any, options: tuple[Any, ...], projected: Any, mask: Any, states: Any, weights: Any, plan: Plan
+) -> tuple[Any, Any]:
+    def body(value: Any, before: Any, rest: Any) -> tuple[Any, Any, Any]:
+        output, after = step(value, before, weights, *options)
+        return output, after, rest
+
+    return run(body, projected, mask, states, None, plan)[:2]
 
 
 _compiled = jax.jit(_loop, static_argnums=(0, 1, 6))
 
 
-@functools.lru_cache(maxsize=1024)
 def _is_plain(option: Any) -> bool:
-    """Whether nothing else than the value of an option matters: a number, or an activation of Lamina's own."""
+    """Whether an option is but its value: a number, or one of Lamina's own activations. Others may hold variables."""
     return not callable(option) or getattr(option, "__module__", "").startswith("lamina.activations")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -10,7 +10,7 @@ from lamina import activations
 from lamina.core import registry
 from lamina.core.seeds import SeedGenerator
 from lamina.layers.recurrent.cell import RecurrentCell, Weights, gated_product, take_implementation
-from lamina.layers.recurrent.rnn import CellLayer
+from lamina.layers.recurrent.rnn import CellLayer, check_cudnn
 
 
 def lstm_step(
@@ -201,3 +201,13 @@ class LSTM(CellLayer):
             cell, return_sequences, return_state, go_backwards, stateful, unroll,
             activity_regularizer=activity_regularizer, **kwargs,
         )  # fmt: skip
+
+    @property
+    def recurrent_activation(self) -> Any:
+        """The cell's."""
+        return self.cell.recurrent_activation
+
+    @property
+    def unit_forget_bias(self) -> bool:
+        """The cell's."""
+        return self.cell.unit_forget_bias
