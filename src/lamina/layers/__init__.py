@@ -24,6 +24,7 @@ from lamina.layers.convolution_transpose import (
 )
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.identity import Identity
 from lamina.layers.input_layer import Input, InputLayer
@@ -46,6 +47,7 @@ from lamina.layers.merging import (
     subtract,
 )
 from lamina.layers.noise import GaussianDropout, GaussianNoise
+from lamina.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from lamina.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -74,7 +76,17 @@ from lamina.layers.pooling_global import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
-from lamina.layers.recurrent import LSTM, RNN, LSTMCell, StackedRNNCells
+from lamina.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
 from lamina.layers.regularization import ActivityRegularization
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.reshaping_sizes import (
@@ -86,9 +98,12 @@ from lamina.layers.reshaping_sizes import (
     ZeroPadding3D,
 )
 from lamina.layers.reshaping_upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from lamina.layers.time_distributed import TimeDistributed
+from lamina.layers.wrapper import Wrapper
 
 __all__ = [
     "ELU",
+    "GRU",
     "LSTM",
     "RNN",
     "Activation",
@@ -103,6 +118,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -124,8 +140,10 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -140,6 +158,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
@@ -147,6 +166,7 @@ __all__ = [
     "LSTMCell",
     "Lambda",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Masking",
     "MaxPool1D",
@@ -160,6 +180,7 @@ __all__ = [
     "Multiply",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Reshape",
@@ -167,15 +188,20 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
     "StackedRNNCells",
     "Subtract",
+    "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",

@@ -106,7 +106,7 @@ def check_inputs(layer: Any, inputs: Any) -> None:
     signature = signature_of(layer)
     if signature is not None:
         wanted = len(signature.inputs)
-        if wanted > 1 and len(leaves) < wanted:
+        if wanted > 1 and len(leaves) < (layer.least_inputs or wanted):
             raise ShapeError(
                 f"{describe(layer)} takes {wanted} inputs; {len(leaves)} came",
                 layer=layer.name,

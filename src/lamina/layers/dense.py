@@ -1,4 +1,4 @@
-"""`Dense` and `EinsumDense`: weighted sums of features."""
+"""`Dense`: weighted sums of features."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def refuse_adapters(kind: str, **given: Any) -> None:
     """
     for name, value in given.items():
         if value is not None:
-            raise ValueError(
-                f"{kind}: `{name}`={value!r}: layers are neither adapted nor quantized; leave it None"
-            )
+            raise ValueError(f"{kind}: `{name}`={value!r}: layers are neither adapted nor quantized; leave it None")
 
 
 def without_adapters(config: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import inspect
 import uuid
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 
@@ -108,7 +108,9 @@ class Lambda(Layer):
         config = super().get_config()
         config |= {"function": _describe(self.function), "arguments": registry.serialize(self.arguments)}
         config |= {"output_shape": _describe(self._declared), "mask": _describe(self.mask)}
-        return {name: value for name, value in config.items() if value is not None or name not in ("output_shape", "mask")}
+        return {
+            name: value for name, value in config.items() if value is not None or name not in ("output_shape", "mask")
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Lambda:

@@ -44,6 +44,7 @@ class Layer(WeightLists):
         signature: the axes that the layer takes and gives, such as ``"batch ... features -> batch ... units"``;
             ``None`` for a layer that states none.
         built_axes: names of those input axes whose size the weights depend on.
+        least_inputs: how few inputs it takes, where that is less than the signature shows.
         shape_arguments: for each argument that changes the shape, how.
         common_mistakes: what people get wrong with this layer, and the repair.
         example_input, example_config: an input shape ``(None, ...)`` and arguments to show the layer with.
@@ -62,6 +63,7 @@ class Layer(WeightLists):
 
     signature: str | Signature | None = None
     built_axes: tuple[str, ...] = ()
+    least_inputs: int | None = None
     shape_arguments: ClassVar[dict[str, str]] = {}
     common_mistakes: tuple[str, ...] = ()
     example_input: tuple[Any, ...] = ()
