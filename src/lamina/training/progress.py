@@ -209,8 +209,9 @@ class _Terminal:
 
     def draw(self, line: RenderableType) -> None:
         if self._stop is None:
-            self._live.start()
+            # Before the start, which an interrupt may cut short.
             self._stop = weakref.finalize(self, self._live.stop)
+            self._live.start()
         self._live.update(line, refresh=True)
 
     def stop(self) -> None:

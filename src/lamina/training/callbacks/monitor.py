@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from lamina.core import checks
+from lamina.training.warn import warn
 
 # Words in the names of metrics of which more, or less, is better.
 _MORE = {
@@ -96,12 +96,11 @@ class Monitor:
         self._warned = True
         names = sorted(logs, key=lambda n: -difflib.SequenceMatcher(None, n, self.name).ratio())
         listed = ", ".join(repr(n) for n in names) or "none"
-        hint = checks.did_you_mean(self.name, names)
-        if not hint and self.name.startswith("val_") and not any(n.startswith("val_") for n in names):
+        if self.name.startswith("val_") and names and not any(n.startswith("val_") for n in names):
             hint = "; it needs `validation_data` or `validation_split` in `fit`"
-        warnings.warn(
-            f"{self.owner}: there is no metric {self.name!r}{instead}; available: {listed}{hint}", stacklevel=2
-        )
+        else:
+            hint = checks.did_you_mean(self.name, names)
+        warn(f"{self.owner}: there is no metric {self.name!r}{instead}; available: {listed}{hint}")
 
 
 def _metrics(model: Any) -> Iterator[Any]:

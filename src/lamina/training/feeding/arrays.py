@@ -11,8 +11,9 @@ import numpy as np
 
 from lamina.core import checks, seeds, tree
 from lamina.training.feeding.convert import same_length, to_arrays
-from lamina.training.feeding.feed import Batch, Feed, warn
+from lamina.training.feeding.feed import Batch, Feed
 from lamina.training.feeding.weights import apply_class_weight, check_class_weight
+from lamina.training.warn import warn
 
 Names = tuple[str, ...]
 

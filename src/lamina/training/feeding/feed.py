@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import abc
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lamina.core import checks
-from lamina.shapes.errors import call_site
 
 Batch = tuple[Any, Any, Any]
 
@@ -48,15 +46,6 @@ class Feed(abc.ABC):
 
     def close(self) -> None:  # noqa: B027 - arrays hold nothing
         """End what runs in the background."""
-
-
-def warn(message: str) -> None:
-    """Give a warning at the user's line."""
-    site = call_site()
-    if site is None:
-        warnings.warn(message, stacklevel=2)
-    else:
-        warnings.warn_explicit(message, UserWarning, site.file, site.line)
 
 
 def make_feed(

@@ -13,9 +13,10 @@ import numpy as np
 from lamina.core import seeds
 from lamina.training.feeding import datasets
 from lamina.training.feeding.convert import same_length, to_arrays
-from lamina.training.feeding.feed import Batch, Feed, warn
+from lamina.training.feeding.feed import Batch, Feed
 from lamina.training.feeding.prefetch import Prefetch
 from lamina.training.feeding.weights import apply_class_weight, check_class_weight
+from lamina.training.warn import warn
 
 _DEPTH = 10
 _HOW_MANY = "give the number of batches (`steps_per_epoch` in fit, `steps` in evaluate and predict)"
@@ -205,7 +206,7 @@ class StreamFeed(Feed):
             expected = f"{steps} x {epochs} epochs = {steps * epochs} were expected"
         else:
             expected = f"{steps} were expected in an epoch and {came} came"
-        end = "training stops here" if self.exhausted else "the epoch ends early"
+        end = "the run ends early" if self.exhausted else "the epoch ends early"
         warn(f"{self._what} ended after {self._given} batches; {expected}; {end}")
 
     def on_epoch_end(self) -> None:
