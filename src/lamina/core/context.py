@@ -49,7 +49,7 @@ def autocast(dtype: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def observing(observer: Any) -> Iterator[None]:
-    """Calls of layers inside are told to ``observer(operation, name)``, and their outputs to what that returns."""
+    """Calls of layers inside are told to ``observer(operation, name, inputs)``, and their outputs to what that returns."""
     outer, state.observer = state.observer, observer
     try:
         yield

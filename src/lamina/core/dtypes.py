@@ -41,8 +41,6 @@ def standardize_dtype(dtype: Any) -> str:
             name = str(dtype)
         if name not in ALLOWED:
             raise ValueError(f"`dtype`={dtype!r} is no data type{checks.did_you_mean(str(dtype), ALLOWED)}")
-    if name in ("float64", "complex128"):
-        config.enable_x64()
     return name
 
 
@@ -54,6 +52,11 @@ def canonical(dtype: Any) -> str:
 def is_float(dtype: Any) -> bool:
     """Whether a data type is a floating one."""
     return jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+
+
+def is_int(dtype: Any) -> bool:
+    """Whether a data type holds whole numbers."""
+    return jnp.issubdtype(jnp.dtype(dtype), jnp.integer)
 
 
 def result_type(*dtypes: Any) -> str:
@@ -92,6 +95,8 @@ class DTypePolicy:
         else:
             try:
                 self._compute = self._variable = standardize_dtype(name)
+                if name == "float64":
+                    config.enable_x64()
             except ValueError as error:
                 known = ("mixed_float16", "mixed_bfloat16", *config.FLOATS)
                 hint = checks.did_you_mean(name, known)

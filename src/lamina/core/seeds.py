@@ -89,6 +89,11 @@ def global_seed_generator() -> SeedGenerator:
     return _state["generator"]
 
 
+def forget_global_generator() -> None:
+    """Let the next draw that names no seed start a new generator."""
+    _state["generator"] = None
+
+
 def draw_key(seed: int | SeedGenerator | jax.Array | None) -> jax.Array:
     """The JAX key for one draw.
 

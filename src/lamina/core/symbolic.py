@@ -149,6 +149,11 @@ def has_symbolic(structure: Any) -> bool:
     return any(isinstance(leaf, KerasTensor) for leaf in jax.tree.leaves(structure))
 
 
+def is_keras_tensor(value: Any) -> bool:
+    """Whether a value is a symbolic tensor."""
+    return isinstance(value, KerasTensor)
+
+
 def trace_call(function: Callable[..., Any], args: Any, kwargs: Any, *, abstract: bool = False) -> Any:
     """Shapes of ``function(*args, **kwargs)``, where the arguments hold symbolic tensors.
 

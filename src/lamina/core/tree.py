@@ -96,3 +96,54 @@ def is_shape(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(
         d is None or isinstance(d, (int, str)) or type(d).__name__ in ("_DimExpr", "int64", "int32") for d in value
     )
+
+
+def lists_to_tuples(structure: Any) -> Any:
+    """The structure with its lists as tuples.
+
+    >>> lists_to_tuples([1, {"a": [2]}])
+    (1, {'a': (2,)})
+    """
+    if isinstance(structure, dict):
+        return {key: lists_to_tuples(entry) for key, entry in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        entries = [lists_to_tuples(entry) for entry in structure]
+        return type(structure)(*entries) if hasattr(structure, "_fields") else tuple(entries)
+    return structure
+
+
+def map_structure_up_to(shallow_structure: Any, function: Callable[..., Any], *structures: Any) -> Any:
+    """`function` of the parts of the structures that stand where `shallow_structure` has leaves.
+
+    >>> map_structure_up_to([0, 0], len, [[1, 2], [3]])
+    [2, 1]
+    """
+    return jax.tree.map(lambda _, *parts: function(*parts), shallow_structure, *structures, is_leaf=_is_none)
+
+
+def traverse(function: Callable[[Any], Any], structure: Any, top_down: bool = True) -> Any:
+    """The structure with every part that `function` gives something for replaced by that.
+
+    `function` is called with the structure, then with each of its parts. ``None`` from it means that the part stays
+    and is gone into.
+
+    Args:
+        function: takes a part, gives its replacement or ``None``.
+        structure: any structure.
+        top_down: whether a part is asked about before what is inside, or after.
+
+    >>> traverse(lambda part: -part if isinstance(part, int) else None, [1, (2,)])
+    [-1, (-2,)]
+    """
+    if top_down and (replaced := function(structure)) is not None:
+        return replaced
+    if isinstance(structure, dict):
+        inside: Any = {key: traverse(function, entry, top_down) for key, entry in structure.items()}
+    elif isinstance(structure, (list, tuple)):
+        entries = [traverse(function, entry, top_down) for entry in structure]
+        inside = type(structure)(*entries) if hasattr(structure, "_fields") else type(structure)(entries)
+    else:
+        inside = structure
+    if not top_down and (replaced := function(inside)) is not None:
+        return replaced
+    return inside

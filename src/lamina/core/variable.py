@@ -82,7 +82,9 @@ class Variable:
         if dtype is None:
             plain = not hasattr(initializer, "dtype")
             kind = np.asarray(initializer).dtype.kind if plain else ""
-            dtype = None if kind == "f" else (initializer.dtype if not plain else {"i": int, "b": bool}.get(kind))
+            is_double = not plain and initializer.dtype == np.float64  # numpy's default, seldom meant
+            kept = {"i": int, "b": bool}.get(kind) if plain else initializer.dtype
+            dtype = None if kind == "f" or is_double else kept
         with jax.ensure_compile_time_eval():
             value = jnp.asarray(initializer, dtype=dtypes.canonical(dtype))
         if shape is not None and tuple(shape) != value.shape:

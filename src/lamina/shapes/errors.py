@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import linecache
+import os
 import sys
 import types
 import warnings
@@ -11,7 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_INTERNAL = (str(Path(__file__).resolve().parents[1]), str(Path(sys.modules["jax"].__file__ or "").parent))
+import jax
+import jaxlib
+
+_INTERNAL = (
+    *(str(Path(module.__file__ or "").resolve().parent) + os.sep for module in (jax, jaxlib)),
+    str(Path(__file__).resolve().parents[1]) + os.sep,
+    contextlib.__file__,
+    functools.__file__,
+    "<",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Fix:
 
 def is_internal(file: str) -> bool:
     """Whether a source file belongs to Lamina, to jax or to Python's own machinery."""
-    return file.startswith(_INTERNAL) or file.startswith("<") or "/jax/" in file or file.endswith("contextlib.py")
+    return file.startswith(_INTERNAL)
 
 
 def user_frames() -> Iterator[types.FrameType]:
