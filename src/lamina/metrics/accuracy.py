@@ -219,6 +219,4 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         from_sorted_ids: bool = False,
     ):
         self.k, self.from_sorted_ids = checks.positive_int("k", k), bool(from_sorted_ids)
-        super().__init__(
-            sparse_top_k_categorical_accuracy, name, dtype, k=self.k, from_sorted_ids=self.from_sorted_ids
-        )
+        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=self.k, from_sorted_ids=self.from_sorted_ids)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import context, registry
+from lamina.core import context, dtypes, registry
 from lamina.metrics import weighting
 from lamina.metrics.metric import Metric
 
@@ -129,12 +129,12 @@ class MeanMetricWrapper(Mean):
         super().__init__(name=name or context.auto_name(type(self).__name__), dtype=dtype)
         self._fn, self._fn_kwargs = fn, kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Take in labels and predictions ``(batch, ...)``."""
         mask = context.masks.get(y_pred)
         y_pred = weighting.tensor(y_pred, self.dtype)
         y_true = weighting.tensor(y_true)
-        if y_true.dtype.kind in "fb":
+        if y_true.dtype == bool or dtypes.is_float(y_true.dtype):
             y_true = y_true.astype(self.dtype)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         super().update_state(values, weighting.masked(self.name, sample_weight, mask, self.dtype))
