@@ -38,8 +38,26 @@ class Programs:
         if key not in self._kept:
             if len(self._kept) >= _MOST:  # variables were swapped again and again: forget the oldest
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = jax.jit(make(), donate_argnums=0 if kind == "train" else ()) if self.compiled else make()
+            self._kept[key] = _Program(make(), self.compiled, donates=kind == "train")
         return self._kept[key]
+
+
+class _Program:
+    """A step, compiled or not. A compiled function sorts the names in a dict; here logs keep the step's order."""
+
+    def __init__(self, step: Step, compiled: bool, donates: bool):
+        self._order: list[str] = []
+        self._step = step
+        self._run = jax.jit(self._noting_order, donate_argnums=0 if donates else ()) if compiled else step
+
+    def _noting_order(self, state: Any, batch: Any) -> tuple[Any, Any]:
+        logs, state = self._step(state, batch)
+        self._order = list(logs) if isinstance(logs, dict) else []
+        return logs, state
+
+    def __call__(self, state: Any, batch: Any) -> tuple[Any, Any]:
+        logs, state = self._run(state, batch)
+        return ({name: logs[name] for name in self._order} if self._order else logs), state
 
 
 def _many(step: Step) -> Step:
