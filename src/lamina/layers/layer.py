@@ -160,7 +160,7 @@ class Layer(WeightLists):
             with context.observing(None):
                 self._build_for(info, args, kwargs)
         checking.check_inputs(self, inputs)
-        tell = context.state.observer(self, self.name) if context.state.observer is not None else None
+        tell = context.state.observer(self, self.name, inputs) if context.state.observer is not None else None
         with context.calling(training) as is_outermost, context.autocast(self._autocast_dtype()):
             if is_outermost:
                 self._clear_losses()

@@ -161,7 +161,8 @@ class _Search:
 
 def _apply(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     observer = context.state.observer
-    tell = observer(node, node.name) if observer is not None and not isinstance(node.operation, Layer) else None
+    seen = observer is not None and not isinstance(node.operation, Layer)  # layers speak for themselves
+    tell = observer(node, node.name, (args, kwargs)) if seen else None
     results = node.operation(*args, **kwargs)
     if tell is not None:
         tell(results)

@@ -11,8 +11,12 @@ import jax.numpy as jnp
 
 from lamina.core import context
 from lamina.core.symbolic import trace_call
+from lamina.layers import checking
 from lamina.layers.layer import Layer
+from lamina.shapes.signatures import Axes
 from lamina.training.trainer import Trainer
+
+Names = tuple[str, ...]
 
 
 @dataclass
@@ -24,55 +28,123 @@ class Seen:
         name: its name.
         depth: 0 for the model itself, 1 for its layers, 2 for those of models inside.
         outputs: what came out: a structure of `jax.ShapeDtypeStruct`, dimensions symbolic where open.
+        axes: names of the axes of each output, ``""`` for an axis without one.
     """
 
     operation: Any
     name: str
     depth: int
     outputs: Any = None
+    axes: list[Names] = field(default_factory=list)
 
 
 @dataclass
+class Observation:
+    """The calls inside a model, in the order they start, the model's own first; and the names of its inputs' axes."""
+
+    calls: list[Seen]
+    input_axes: list[Names]
+
+
 class _Recorder:
     """Notes the calls of layers that stand directly in a model; what happens inside a layer is its own business."""
 
-    seen: list[Seen] = field(default_factory=list)
-    stack: list[Any] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self._stack: list[Any] = []
+        self._names: dict[int, tuple[Any, Names]] = {}  # the tensor is held so that its id stays its own
 
-    def __call__(self, operation: Any, name: str) -> Callable[[Any], None]:
-        depth = len(self.stack)
+    def __call__(self, operation: Any, name: str, inputs: Any) -> Callable[[Any], None]:
+        depth = len(self._stack)
         entry = Seen(operation, name, depth)
-        if all(isinstance(outer, Trainer) for outer in self.stack):
+        if all(isinstance(outer, Trainer) for outer in self._stack):
             self.seen.append(entry)
-        self.stack.append(operation)
+        self._stack.append(operation)
+        self._name_inputs(operation, inputs)
 
         def leave(outputs: Any) -> None:
-            del self.stack[depth:]
+            del self._stack[depth:]
+            entry.axes = self._name_outputs(operation, inputs, outputs)
             entry.outputs = jax.tree.map(lambda t: jax.ShapeDtypeStruct(t.shape, t.dtype), outputs)
 
         return leave
 
+    def names_of(self, tensor: Any) -> Names:
+        """Names of a tensor's axes as far as they are known, ``""`` for the others."""
+        return self._names.get(id(tensor), (None, ("",) * len(tensor.shape)))[1]
 
-def observe(model: Layer, *inputs: Any, **kwargs: Any) -> list[Seen]:
-    """The calls inside ``model(*inputs)``, in the order they start, the model's own first.
+    def _name(self, tensor: Any, names: Names) -> None:
+        merged = tuple(old or new for old, new in zip(self.names_of(tensor), names, strict=True))
+        self._names[id(tensor)] = (tensor, merged)
+
+    def _name_inputs(self, operation: Any, inputs: Any) -> None:
+        signature = checking.signature_of(operation) if isinstance(operation, Layer) else None
+        for place, tensor in enumerate(checking.input_leaves(inputs) if signature is not None else []):
+            self._name(tensor, _own_names(signature.input_axes(place), tensor.shape))  # type: ignore[union-attr]
+
+    def _name_outputs(self, operation: Any, inputs: Any, outputs: Any) -> list[Names]:
+        """Names from the signature; under its open part, those of the input's axes."""
+        signature = checking.signature_of(operation) if isinstance(operation, Layer) else None
+        sources = checking.input_leaves(inputs)
+        leaves = jax.tree.leaves(outputs)
+        for place, tensor in enumerate(leaves):
+            if signature is not None:
+                self._name(tensor, _own_names(signature.output_axes(place), tensor.shape))
+            taken = signature.input_axes(0) if signature is not None else None
+            given = signature.output_axes(place) if signature is not None else None
+            for source in sources[:1] if signature is not None else sources:
+                self._name(tensor, _passed_on(taken, given, self.names_of(source), source.shape, tensor.shape))
+        return [self.names_of(tensor) for tensor in leaves]
+
+
+def _own_names(axes: Axes, shape: Any) -> Names:
+    matched = axes.match(shape)
+    if matched is None:
+        return ("",) * len(shape)
+    start, stop = _open_part(axes, len(shape))
+    return tuple("" if start <= i < stop or n.isdigit() else n for i, n in enumerate(matched))
+
+
+def _open_part(axes: Axes, rank: int) -> tuple[int, int]:
+    at = axes.open_at
+    return (0, 0) if at is None else (at, at + rank - axes.least_rank)
+
+
+def _passed_on(taken: Axes | None, given: Axes | None, names: Names, source: Any, shape: Any) -> Names:
+    """Names that an output's axes keep from the input: all for a function of each entry, else under the open parts."""
+    nothing = ("",) * len(shape)
+    if taken is None or given is None:
+        return names if tuple(source) == tuple(shape) else nothing
+    if taken.open_at is None or given.open_at is None or not taken.fits_rank(len(source)):
+        return nothing
+    if not given.fits_rank(len(shape)) or taken.names[taken.open_at] != given.names[given.open_at]:
+        return nothing
+    (start, stop), (to, end) = _open_part(taken, len(source)), _open_part(given, len(shape))
+    if stop - start != end - to:
+        return nothing
+    return (*nothing[:to], *names[start:stop], *nothing[end:])
+
+
+def observe(model: Layer, *inputs: Any, **kwargs: Any) -> Observation:
+    """The calls inside ``model(*inputs)``.
 
     Args:
         model: a model or a layer; it is built on the way if it was not.
         inputs: symbolic tensors, or structures of them.
         kwargs: other arguments of the call.
     """
-    recorders: list[_Recorder] = []
+    latest: list[tuple[_Recorder, list[Names]]] = []
 
     def run(*args: Any, **keywords: Any) -> Any:
         recorder = _Recorder()
-        recorders.append(recorder)
         with context.observing(recorder):
             model(*args, **keywords)
+        latest[:] = [(recorder, [recorder.names_of(t) for t in jax.tree.leaves(args)])]
         # Tensors of zeros: those that were seen may belong to a loop that has ended.
         return [jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), entry.outputs) for entry in recorder.seen]
 
     outputs = trace_call(run, inputs, kwargs)
-    seen = recorders[-1].seen
-    for entry, specs in zip(seen, outputs, strict=True):
+    recorder, input_axes = latest[0]
+    for entry, specs in zip(recorder.seen, outputs, strict=True):
         entry.outputs = specs
-    return seen
+    return Observation(recorder.seen, input_axes)

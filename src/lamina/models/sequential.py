@@ -141,6 +141,11 @@ class Sequential(Model):
         return list(self._stack)
 
     @property
+    def operations(self) -> list[Any]:
+        """The layers, in order."""
+        return list(self._stack)
+
+    @property
     def _sublayers(self) -> list[Any]:
         return list(self._stack)
 

@@ -95,7 +95,7 @@ def _shapes_by_observing(model: Any) -> dict[int, list[str]]:
         return {}
     try:
         inputs = tree.map_shape_structure(lambda s: KerasTensor((None, *s[1:]), model.compute_dtype), built_for)
-        seen = observe(model, inputs)
+        seen = observe(model, inputs).calls
     except Exception:  # the call needs more than the shape it was built for: the table shows "?"
         return {}
     found: dict[int, list[str]] = {}
@@ -200,7 +200,7 @@ def _trainable_cell(row: Row) -> Text:
 def _render(
     model: Any, rows: list[Row], columns: list[tuple[str, str, list[Text]]], positions: list[float] | None, width: int
 ) -> RenderableType:
-    title = Text.assemble("Model: ", (f'"{model.name}"', "bold"))
+    title = Text.assemble("Model: ", (f'"{model.name}"', "bold"), _way_through(model))
     wraps = any("\n" in cell.plain for _, _, cells in columns for cell in cells)
     table = Table(box=box.HEAVY_HEAD, show_lines=wraps, header_style="bold")
     widths = _widths(positions, len(columns), width)
@@ -209,6 +209,14 @@ def _render(
     for cells in zip(*(column[2] for column in columns), strict=True):
         table.add_row(*cells)
     return Group(title, table, *_totals(model), *_footnotes(model, rows))
+
+
+def _way_through(model: Any) -> str:
+    """What goes in and what comes out: ``  (None, 4) -> (None, 2)``."""
+    if model._graph is None:
+        return ""
+    sides = (model._graph.input_tensors, model._graph.output_tensors)
+    return "   " + " -> ".join(", ".join(str(t.shape) for t in tensors) for tensors in sides)
 
 
 def _widths(positions: list[float] | None, count: int, width: int) -> list[int | None]:
@@ -260,5 +268,5 @@ def _footnotes(model: Any, rows: list[Row]) -> list[Text]:
         return [Text(" The model has no layers yet.", style="dim")]
     if model.built:
         return []
-    how = f"{model.name}.build((None, ...))" if model.name.isidentifier() else "build((None, ...))"
-    return [Text(f" ?: known once the model has seen an input shape: give it data, or call {how}", style="dim")]
+    hint = " ? is known once the model has an input shape: give it data, or call its build((None, ...))"
+    return [Text(hint, style="dim")]
