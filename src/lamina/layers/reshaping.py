@@ -108,8 +108,7 @@ class Reshape(Layer):
         """Refuse an input whose number of values cannot be that of the target."""
         open_rest = -1 in self.target_shape
         if not dims.is_known(total):
-            if not open_rest:
-                self._check_open(sizes, known)
+            self._check_open(sizes, known)
             return
         if total == known or (open_rest and known and total % known == 0):
             return
@@ -126,14 +125,16 @@ class Reshape(Layer):
         )
 
     def _check_open(self, sizes: Sequence[Any], known: int) -> None:
-        """Where one size is open, the target demands a certain one: the tracing tries what is named here."""
+        """Refuse an input with open sizes where no such sizes can fit."""
         fixed = math.prod(size for size in sizes if dims.is_known(size))
-        open_sizes = [size for size in sizes if not dims.is_known(size)]
-        if len(open_sizes) == 1 and fixed and known % fixed == 0:
+        if -1 not in self.target_shape and (not fixed or known % fixed):
+            shown = dims.show_shape(dims.to_public(sizes))
             raise ShapeError(
-                f"{checking.describe(self)} makes {dims.show_shape(self.target_shape)} only of samples whose size "
-                f"{dims.show(open_sizes[0])} is {known // fixed}",
+                f"{checking.describe(self)} cannot make {dims.show_shape(self.target_shape)} of samples of shape "
+                f"{shown}: no size for None gives {known} values",
                 layer=self.name,
+                expected=f"{known} values in a sample: {' x '.join(map(str, self.target_shape))}",
+                received=f"a multiple of {fixed} values in a sample: {shown}",
             )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 
 from lamina.shapes import dims
+from lamina.shapes.errors import ShapeError
 
 Spec = jax.ShapeDtypeStruct
 
@@ -36,12 +37,17 @@ def trace(function: Callable[..., Any], *specs: Spec) -> Any:
     try:
         return jax.eval_shape(function, *specs)
     except Exception as error:
-        if not names:
+        if not names or _is_verdict(error):
             raise
         sampled = _trace_samples(function, specs, names, error)
         if sampled is None:
             raise
         return sampled
+
+
+def _is_verdict(error: Exception) -> bool:
+    """Whether shapes were judged and refused (a size must be known, say): other sizes would only hide that."""
+    return isinstance(error, ShapeError) and error.__cause__ is None
 
 
 def substitute(shape: Sequence[Any], sizes: dict[str, int]) -> tuple[int, ...]:
