@@ -5,6 +5,7 @@ Each takes arrays, variables, numbers and lists, and symbolic tensors, of which 
 
 from __future__ import annotations
 
+from lamina.ops import image as image
 from lamina.ops import linalg as linalg
 from lamina.ops import nn as nn
 from lamina.ops import numpy as numpy

@@ -25,7 +25,7 @@ def array(x: Any, dtype: Any = None) -> jax.Array:
     if isinstance(x, jax.Array):
         return x if name is None or x.dtype == name else x.astype(name)
     if hasattr(x, "dtype") and hasattr(x, "shape"):
-        return jnp.asarray(x, dtype=name or dtypes.canonical(x.dtype))
+        return jnp.asarray(x, dtype=name or jax.dtypes.canonicalize_dtype(x.dtype))
     if isinstance(x, (list, tuple)) and any(_is_device(leaf) for leaf in jax.tree.leaves(x)):
         joined = jnp.stack([array(item) for item in jnp.broadcast_arrays(*_promoted(x))])
         return joined if name is None else joined.astype(name)
@@ -33,7 +33,7 @@ def array(x: Any, dtype: Any = None) -> jax.Array:
         return jnp.asarray(x, dtype=name or "int32")
     try:
         host = np.asarray(x)
-        kind = _HOST.get(host.dtype.kind, host.dtype.name)
+        kind = _HOST.get(host.dtype.kind)
     except ValueError as error:
         raise ValueError(f"{x!r} cannot be made an array: {error}") from None
     if host.dtype.kind not in "biufcV":

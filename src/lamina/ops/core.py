@@ -68,7 +68,7 @@ def ndim(x: Any) -> int:
 
 def dtype(x: Any) -> str:
     """The name of the data type of `x`."""
-    return dtypes.standardize_dtype(x.dtype if hasattr(x, "dtype") else array(x).dtype)
+    return str(x.dtype) if hasattr(x, "dtype") else array(x).dtype.name
 
 
 @op
@@ -86,7 +86,7 @@ def saturate_cast(x: Any, dtype: Any) -> jax.Array:
     """`x` in another data type; values beyond its range become the nearest bound."""
     x, name = array(x), dtypes.canonical(dtype)
     target = jnp.dtype(name)
-    if target == bool or x.dtype == bool:
+    if "bool" in (name, x.dtype.name):
         return x.astype(name)
     if jnp.issubdtype(target, jnp.complexfloating):
         return x.astype(name)
@@ -135,7 +135,7 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[Any]) -> jax.Array:
             expected=f"{x.ndim} sizes",
             received=dims.show_shape(x.shape),
         )
-    starts = list(start_indices) if isinstance(start_indices, (list, tuple)) else array(start_indices)
+    starts = array(start_indices) if isinstance(start_indices, (jax.Array, Variable)) else start_indices
     sizes = [x.shape[i] - starts[i] if checks.is_whole(s) and s == -1 else s for i, s in enumerate(shape)]
     return jax.lax.dynamic_slice(x, list(starts), sizes)
 

@@ -117,7 +117,7 @@ def _not_bool(x: Any) -> jax.Array:
 
 
 def _strict(*xs: Any) -> list[jax.Array]:
-    return common(*(floats(x) for x in xs))
+    return [floats(x) for x in common(*(array(x) for x in xs))]
 
 
 def _float_pair(*xs: Any) -> list[jax.Array]:

@@ -8,9 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core import checks, dtypes
 from lamina.core.symbolic import op
+from lamina.core.variable import Variable
 from lamina.ops.arrays import array, axes_tuple, axis_index, common, operands, unary
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -271,7 +273,7 @@ def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> jax.Array:
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> jax.Array:
     """Each element `repeats` times (a number, or one for each element) along an axis."""
     x = array(x)
-    return jnp.repeat(x, repeats if checks.is_whole(repeats) else array(repeats), axis)
+    return jnp.repeat(x, array(repeats) if isinstance(repeats, (jax.Array, Variable)) else np.asarray(repeats), axis)
 
 
 @op

@@ -22,6 +22,7 @@ __all__ = [
     "top_k", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
+
 erf = unary("erf", special.erf, "Gauss's error function.", floats)
 erfc = unary("erfc", special.erfc, "One less Gauss's error function.", floats)
 erfinv = unary("erfinv", special.erfinv, "Inverse of Gauss's error function.", floats)

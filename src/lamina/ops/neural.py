@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from lamina.core import config, dtypes
 from lamina.core.symbolic import op
@@ -14,7 +15,7 @@ from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
 
 __all__ = [
-    "batch_normalization", "binary_crossentropy", "categorical_crossentropy", "depth_to_space",
+    "batch_normalization", "binary_crossentropy", "categorical_crossentropy", "ctc_loss", "depth_to_space",
     "dot_product_attention", "layer_normalization", "moments", "multi_hot", "normalize", "one_hot",
     "rms_normalization", "space_to_depth", "sparse_categorical_crossentropy",
 ]  # fmt: skip
@@ -136,7 +137,7 @@ def _log_shares(output: jax.Array, from_logits: bool, axis: int) -> jax.Array:
     return jnp.log(jnp.clip(share, config.epsilon(), 1.0 - config.epsilon()))
 
 
-def _same_shape(name: str, target: jax.Array, output: jax.Array, skip: bool = False) -> None:
+def _same_shape(name: str, target: jax.Array, output: jax.Array) -> None:
     pairs = zip(target.shape, output.shape, strict=False)
     apart = any(dims.is_known(a) and dims.is_known(b) and a != b for a, b in pairs)
     if target.ndim != output.ndim or apart:
@@ -198,6 +199,32 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
 
 @op
+def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> jax.Array:
+    """Connectionist temporal classification (Graves et al., 2006), one loss for each element of the batch.
+
+    Args:
+        target: the true labels, ``(batch, labels)``.
+        output: logits, ``(batch, time, classes)``.
+        target_length: how many labels count, ``(batch,)``.
+        output_length: how many time steps count, ``(batch,)``.
+        mask_index: the class that stands for no label.
+    """
+    labels, logits = array(target).astype("int32"), floats(output)
+    if labels.ndim != 2 or logits.ndim != 3:
+        raise ShapeError(
+            "`ctc_loss`: `target` or `output` has the wrong number of axes",
+            expected="target (batch, labels), output (batch, time, classes)",
+            received=f"target {dims.show_shape(labels.shape)}, output {dims.show_shape(logits.shape)}",
+        )
+
+    def beyond(lengths: Any, size: Any) -> jax.Array:
+        return (jnp.arange(size) >= array(lengths)[:, None]).astype(logits.dtype)
+
+    unused_time = beyond(output_length, logits.shape[1])
+    return optax.ctc_loss(logits, unused_time, labels, beyond(target_length, labels.shape[1]), blank_id=mask_index)
+
+
+@op
 def dot_product_attention(
     query: Any,
     key: Any,
@@ -255,33 +282,43 @@ def _capped_attention(q: Any, k: Any, v: Any, optional: dict[str, Any], scale: A
     return jnp.einsum("bnts,bsnh->btnh", weights, v)
 
 
-def _blocks(x: Any, block_size: int, data_format: str, name: str) -> jax.Array:
+def _blocks(x: Any, data_format: str, name: str) -> jax.Array:
     x = array(x)
     config.standardize_data_format(data_format)
     if x.ndim != 4:
         raise ShapeError(f"`{name}` takes images of 4 axes, not {x.ndim}", received=dims.show_shape(x.shape))
-    return x if data_format == "channels_last" else jnp.moveaxis(x, 1, -1)
+    return x
 
 
 @op
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> jax.Array:
-    """Channels laid out as blocks of ``block_size * block_size`` pixels."""
-    images = _blocks(x, block_size, data_format, "depth_to_space")
-    n, h, w, c = images.shape
-    if c % block_size**2 != 0:
-        raise ShapeError(f"`depth_to_space`: {c} channels cannot be divided by {block_size}**2")
-    images = images.reshape(n, h, w, block_size, block_size, c // block_size**2)
-    images = images.transpose(0, 1, 3, 2, 4, 5).reshape(n, h * block_size, w * block_size, c // block_size**2)
-    return images if data_format == "channels_last" else jnp.moveaxis(images, -1, 1)
+    """Channels laid out as blocks of ``block_size * block_size`` pixels.
+
+    A block's channels come first with ``"channels_last"``, the result's channels with ``"channels_first"``.
+    """
+    x, b = _blocks(x, data_format, "depth_to_space"), block_size
+    last = data_format == "channels_last"
+    n, h, w, c = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
+    if c % b**2 != 0:
+        raise ShapeError(
+            f"`depth_to_space`: {c} channels cannot be divided by {b}**2", received=dims.show_shape(x.shape)
+        )
+    if last:
+        return x.reshape(n, h, w, b, b, c // b**2).transpose(0, 1, 3, 2, 4, 5).reshape(n, h * b, w * b, c // b**2)
+    return x.reshape(n, c // b**2, b, b, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c // b**2, h * b, w * b)
 
 
 @op
 def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> jax.Array:
-    """Blocks of ``block_size * block_size`` pixels stacked as channels."""
-    images = _blocks(x, block_size, data_format, "space_to_depth")
-    n, h, w, c = images.shape
-    if h % block_size != 0 or w % block_size != 0:
-        raise ShapeError(f"`space_to_depth`: height {h} and width {w} must be multiples of {block_size}")
-    images = images.reshape(n, h // block_size, block_size, w // block_size, block_size, c)
-    images = images.transpose(0, 1, 3, 2, 4, 5).reshape(n, h // block_size, w // block_size, block_size**2 * c)
-    return images if data_format == "channels_last" else jnp.moveaxis(images, -1, 1)
+    """Blocks of ``block_size * block_size`` pixels stacked as channels: the opposite of `depth_to_space`."""
+    x, b = _blocks(x, data_format, "space_to_depth"), block_size
+    last = data_format == "channels_last"
+    n, h, w, c = x.shape if last else (x.shape[0], *x.shape[2:], x.shape[1])
+    if h % b != 0 or w % b != 0:
+        raise ShapeError(
+            f"`space_to_depth`: height {h} and width {w} must be multiples of {b}", received=dims.show_shape(x.shape)
+        )
+    h, w = h // b, w // b
+    if last:
+        return x.reshape(n, h, b, w, b, c).transpose(0, 1, 3, 2, 4, 5).reshape(n, h, w, b**2 * c)
+    return x.reshape(n, c, h, b, w, b).transpose(0, 1, 3, 5, 2, 4).reshape(n, c * b**2, h, w)

@@ -20,6 +20,7 @@ __all__ = [
     "fold", "rearrange", "unfold",
 ]  # fmt: skip
 
+
 Sizes = int | Sequence[int]
 
 
