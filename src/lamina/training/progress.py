@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +21,7 @@ from lamina.core import checks
 Logs = dict[str, Any] | Callable[[], dict[str, Any] | None] | None
 
 _INTERVAL = 0.2
-_BAR = (10, 30)
+_BARS = (24, 12)
 _LABELS = {"train": "Epoch", "test": "Evaluating", "predict": "Predicting"}
 _live: list[weakref.ref[Progress]] = []
 
@@ -167,20 +168,22 @@ class Progress:
         count = f"{self._done:>{len(str(total))}}/{total}" if total else f"{self._done} steps"
         facts = Text(count, style="progress.download")
         speed = self._speed(elapsed, finished)
-        for fact in (rate(speed), duration(elapsed) if finished else self._left(speed), self._status):
+        taken = f"{duration(elapsed):>6}" if finished else self._left(speed)
+        for fact in (f"{rate(speed):>7}" if speed else "", taken, self._status):
             if fact:
                 facts.append(f"  {fact}", style="dim")
+        # Hard spaces keep a name and its value on one line.
         metrics = Text("  ").join(
-            Text.assemble((f"{name} ", "dim"), (number(value), "bold")) for name, value in self._shown.items()
+            Text.assemble((f"{name}\u00a0", "dim"), (number(value), "bold")) for name, value in self._shown.items()
         )
         label = Text(self._label(), style="bold")
-        room = self._console.width - len(label) - len(facts) - len(metrics) - 7
-        fits = room >= _BAR[0]
-        wide = max(_BAR[0], min(_BAR[1], room if fits else self._console.width - len(label) - len(facts) - 5))
-        bar = ProgressBar(total=total or 1, completed=self._done if total else 0, width=wide)
+        room = self._console.width - len(label) - len(facts) - 4
+        beside = [width for width in _BARS if width + len(metrics) + 2 <= room] if len(metrics) else []
+        width = beside[0] if beside else next((w for w in _BARS if w <= room), _BARS[-1])
+        bar = ProgressBar(total=total or 1, completed=self._done if total else 0, width=width)
         row = Table.grid(padding=(0, 1))
-        row.add_row(label, bar, facts, *([Text(" ") + metrics] if fits and len(metrics) else []))
-        return row if fits or not len(metrics) else Group(row, Text("    ") + metrics)
+        row.add_row(label, bar, facts, *([Text(" ") + metrics] if beside else []))
+        return row if beside or not len(metrics) else Group(row, Padding(metrics, (0, 0, 0, 4), expand=False))
 
     def _plain_line(self) -> str:
         elapsed = duration(time.perf_counter() - self._started)

@@ -263,6 +263,14 @@ def test_a_dataset_with_fewer_steps_goes_on():
     feed.close()
 
 
+def test_an_epoch_left_early_is_followed_by_a_new_pass():
+    feed = make_feed(Numbers(50))
+    for x, _, _ in feed.epoch():
+        if x[0, 0] == 2:
+            break
+    assert marks(feed) == list(range(50))
+
+
 def test_a_dataset_with_more_steps_warns():
     feed = make_feed(Numbers(), steps=6, epochs=2)
     with pytest.warns(UserWarning, match="ended after 4 batches; 6 were expected in an epoch and 4 came"):

@@ -168,20 +168,20 @@ class StreamFeed(Feed):
         came = 0
         if self._ahead:
             assert self._pass is not None
-            batch = self._ahead.popleft()
+            ahead = self._ahead.popleft()
             rest = None if self._steps is None else self._steps - 1
             self._prefetch = Prefetch(map(self._read, itertools.islice(self._pass, rest)), self._source.depth)
+            whole = False
             try:
-                while True:
+                for batch in itertools.chain([ahead], self._prefetch):
                     came += 1
                     self._given += 1
                     yield batch
-                    try:
-                        batch = next(self._prefetch)
-                    except StopIteration:
-                        break
+                whole = True
             finally:
                 self._stop_reading()
+                if not whole and self._source.restarts:
+                    self._pass = None  # an epoch left early: the next one starts anew
         self._epochs_done += 1
         self._after(came)
 
