@@ -113,8 +113,8 @@ MATRIX = RNG.normal(size=(4, 3)).astype("f4")
 ])  # fmt: skip
 def test_regularizers(name, kwargs):
     ours, theirs = (getattr(m.regularizers, name)(**kwargs) for m in (lamina, keras))
-    np.testing.assert_allclose(ours(MATRIX), theirs(jnp.asarray(MATRIX)), rtol=1e-5)
-    np.testing.assert_allclose(jax.grad(ours)(MATRIX), jax.grad(theirs)(MATRIX), rtol=1e-4, atol=1e-6)
+    for a, b in zip(*(jax.jit(jax.value_and_grad(f))(jnp.asarray(MATRIX)) for f in (ours, theirs))):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["l1", "l2", "L1", "L2", "L1L2", "l1l2", "orthogonal_regularizer"])
@@ -154,17 +154,35 @@ FUNCTIONS = [n for n in _public(keras.activations) if n not in ("get", "serializ
 ACTIVATIONS = [(n, kwargs) for n in FUNCTIONS if n != "sparsemax" for kwargs in EXTRA.get(n, [{}])]
 
 
-@pytest.mark.parametrize(("name", "kwargs"), ACTIVATIONS, ids=[f"{n}-{k}" for n, k in ACTIVATIONS])
-def test_activations(name, kwargs):
-    x = np.concatenate([3 * RNG.normal(size=(4, 5)), [[-40, 0, 40, 1, -1]], [[6, 7, 0.5, -3, 3]]]).astype("f4")
-    x = x if name != "glu" else x[:, :4]
-    ours, theirs = (lambda v, m=m: getattr(m.activations, name)(v, **kwargs) for m in (lamina, keras))
-    values = [np.asarray(f(x)) for f in (ours, theirs)]
-    np.testing.assert_allclose(*values, rtol=1e-5, atol=1e-6)
-    factors = RNG.normal(size=values[0].shape).astype("f4")
-    smooth = jnp.asarray(x + 0.013)  # off the corners, where either one-sided slope is right
-    gradients = [jax.jit(jax.grad(lambda v, f=f: jnp.sum(f(v) * factors)))(smooth) for f in (ours, theirs)]
-    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-5)
+INPUT = np.concatenate([3 * RNG.normal(size=(4, 6)), [[-40, 0, 40, 1, -1, 2]], [[6, 7, 0.5, -3, 3, -6]]]).astype("f4")
+FACTORS = RNG.normal(size=(6, 6)).astype("f4")
+
+
+def _all_activations(module):
+    """Values, and gradients off the corners (where either one-sided slope is right), in one program."""
+
+    def run(x):
+        found = []
+        for name, kwargs in ACTIVATIONS:
+            function = lambda v, f=getattr(module, name), kwargs=kwargs: f(v, **kwargs)
+            values = function(x)
+            factors = FACTORS[: values.shape[0], : values.shape[1]]
+            found.append((values, jax.grad(lambda v, f=function, k=factors: jnp.sum(f(v) * k))(x + 0.013)))
+        return found
+
+    return jax.jit(run)(INPUT)
+
+
+@pytest.fixture(scope="module")
+def activations():
+    return list(zip(_all_activations(lamina.activations), _all_activations(keras.activations)))
+
+
+@pytest.mark.parametrize("case", range(len(ACTIVATIONS)), ids=[f"{n}-{k}" for n, k in ACTIVATIONS])
+def test_activations(case, activations):
+    ours, theirs = activations[case]
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-4, atol=1e-5)
 
 
 def test_activations_by_name_and_description():
