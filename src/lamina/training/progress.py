@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import time
@@ -213,13 +214,21 @@ class _Terminal:
     def draw(self, line: RenderableType) -> None:
         if self._stop is None:
             # Before the start, which an interrupt may cut short.
-            self._stop = weakref.finalize(self, self._live.stop)
+            self._stop = weakref.finalize(self, _leave, self._live)
             self._live.start()
         self._live.update(line, refresh=True)
 
     def stop(self) -> None:
         if self._stop is not None:
             self._stop()
+
+
+def _leave(live: Live) -> None:
+    try:
+        with contextlib.suppress(IndexError):  # rich's, where an interrupt cut its start short
+            live.stop()
+    finally:
+        live.console.show_cursor(True)
 
 
 class _Notebook:
