@@ -116,4 +116,7 @@ class Dense(Layer):
         return self.activation(outputs if self.bias is None else outputs + self.bias.value)
 
     def get_config(self) -> dict[str, Any]:
-        return without_adapters(super().get_config())
+        config = without_adapters(super().get_config())
+        if config["activity_regularizer"] is None:
+            del config["activity_regularizer"]
+        return config

@@ -132,7 +132,7 @@ class EinsumDense(Layer):
         return self.activation(outputs if self.bias is None else outputs + self.bias.value)
 
     def get_config(self) -> dict[str, Any]:
-        config = without_adapters(super().get_config())
+        config = {"activity_regularizer": None, **without_adapters(super().get_config())}
         config.pop("gptq_unpacked_column_size", None)
         return {**config, "output_shape": self.partial_output_shape}
 

@@ -95,6 +95,6 @@ class Embedding(Layer):
         return jnp.asarray(inputs) != 0 if self.mask_zero else None
 
     def get_config(self) -> dict[str, Any]:
-        config = without_adapters(super().get_config())
+        config = {"activity_regularizer": None, **without_adapters(super().get_config())}
         config.pop("weights")  # values, not configuration
         return config

@@ -129,6 +129,35 @@ def _broadcastable(layer: Any, tensors: Sequence[Any]) -> list[Any]:
     return agree(layer, tensors, "sizes must agree or be 1", range(tensors[0].ndim), broadcast=True)
 
 
+class _Skipping(_Merge):
+    """Combines tensors element by element; masked elements take no part, and where all are masked there is 0."""
+
+    def neutral(self, dtype: Any) -> Any:
+        """The value that changes no other."""
+        raise ValueError(f"{type(self).__name__} does not say what stands for a masked element")
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        masks = mask if isinstance(mask, (list, tuple)) else [None]
+        if all(m is None for m in masks):
+            return super().call(inputs)
+        parts = [
+            x if m is None else jnp.where(_wide_mask(m, x), x, self.neutral(x.dtype))
+            for x, m in zip(inputs, masks, strict=True)
+        ]
+        merged, counts = super().call(parts), either(self, masks)
+        return merged if counts is None else jnp.where(_wide_mask(counts, merged), merged, 0)
+
+
+def _wide_mask(mask: Any, x: Any) -> Any:
+    return mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+
+
+def _extreme(dtype: Any, sign: int) -> Any:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return sign * jnp.inf
+    return jnp.iinfo(dtype).max if sign > 0 else jnp.iinfo(dtype).min
+
+
 @registry.register("layer")
 class Add(_Merge):
     """The sum of several tensors, as in the skip connections of a residual network.
@@ -177,8 +206,8 @@ class Subtract(_Merge):
 
 
 @registry.register("layer")
-class Multiply(_Merge):
-    """The product of several tensors, element by element; masked elements count as 1.
+class Multiply(_Skipping):
+    """The product of several tensors, element by element; masked ones take no part.
 
     Shapes:
         Inputs: a list of tensors `(batch, ...)` whose sizes agree or are 1; output `(batch, ...)`.
@@ -197,17 +226,8 @@ class Multiply(_Merge):
     def merge(self, a: Any, b: Any) -> Any:
         return a * b
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
-        masks = mask if isinstance(mask, (list, tuple)) else [None]
-        if all(m is None for m in masks):
-            return super().call(inputs)
-        factors = [x if m is None else jnp.where(_wide_mask(m, x), x, 1) for x, m in zip(inputs, masks, strict=True)]
-        product, counts = super().call(factors), either(self, masks)
-        return product if counts is None else jnp.where(_wide_mask(counts, product), product, 0)
-
-
-def _wide_mask(mask: Any, x: Any) -> Any:
-    return mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim))
+    def neutral(self, dtype: Any) -> Any:
+        return 1
 
 
 @registry.register("layer")
@@ -236,8 +256,8 @@ class Average(_Merge):
 
 
 @registry.register("layer")
-class Maximum(_Merge):
-    """The largest of several tensors, element by element.
+class Maximum(_Skipping):
+    """The largest of several tensors, element by element; masked ones take no part.
 
     Shapes:
         Inputs: a list of tensors `(batch, ...)` whose sizes agree or are 1; output `(batch, ...)`.
@@ -256,10 +276,13 @@ class Maximum(_Merge):
     def merge(self, a: Any, b: Any) -> Any:
         return jnp.maximum(a, b)
 
+    def neutral(self, dtype: Any) -> Any:
+        return _extreme(dtype, -1)
+
 
 @registry.register("layer")
-class Minimum(_Merge):
-    """The smallest of several tensors, element by element.
+class Minimum(_Skipping):
+    """The smallest of several tensors, element by element; masked ones take no part.
 
     Shapes:
         Inputs: a list of tensors `(batch, ...)` whose sizes agree or are 1; output `(batch, ...)`.
@@ -277,6 +300,9 @@ class Minimum(_Merge):
 
     def merge(self, a: Any, b: Any) -> Any:
         return jnp.minimum(a, b)
+
+    def neutral(self, dtype: Any) -> Any:
+        return _extreme(dtype, 1)
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
