@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from lamina.layers.recurrent.bidirectional import Bidirectional
+from lamina.layers.recurrent.gru import GRU, GRUCell
 from lamina.layers.recurrent.lstm import LSTM, LSTMCell
 from lamina.layers.recurrent.rnn import RNN
+from lamina.layers.recurrent.simple_rnn import SimpleRNN, SimpleRNNCell
 from lamina.layers.recurrent.stacked import StackedRNNCells
 
-__all__ = ["LSTM", "RNN", "LSTMCell", "StackedRNNCells"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "GRUCell",
+    "LSTMCell",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+]

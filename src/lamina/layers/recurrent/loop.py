@@ -34,7 +34,8 @@ def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) 
         body: one step, ``body(input, states, rest) -> (output, states, rest)``.
         inputs: `(time, batch, ...)`.
         mask: `(time, batch)`, false where a sample's step is to be passed over and its states kept; or ``None``.
-        states: what the first step starts from, each `(batch, ...)`.
+        states: what the first step starts from, a list of `(batch, ...)`. The first state, if it has the form of an
+            output, also counts as the output before the first step.
         rest: what else goes from step to step, whatever the mask says.
         plan: see `Plan`.
 
@@ -45,6 +46,7 @@ def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) 
     first = jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype)
     output_spec = jax.eval_shape(body, first, states, rest)[0]
     blank = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), output_spec)
+    start = states[0] if _same_form(states[0], blank) else blank
 
     def step(carry: Any, entry: Any) -> tuple[Any, Any]:
         last, before, rest = carry
@@ -56,10 +58,16 @@ def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) 
         return (output, after, rest), output if plan.sequences else None
 
     unroll = plan.unroll and isinstance(inputs.shape[0], int)
-    carry, outputs = jax.lax.scan(step, (blank, states, rest), (inputs, mask), reverse=plan.reverse, unroll=unroll)
+    carry, outputs = jax.lax.scan(step, (start, states, rest), (inputs, mask), reverse=plan.reverse, unroll=unroll)
     if plan.sequences and plan.reverse:
         outputs = jax.tree.map(lambda y: jnp.flip(y, 0), outputs)
     return (outputs if plan.sequences else carry[0]), carry[1], carry[2]
+
+
+def _same_form(a: Any, b: Any) -> bool:
+    """Whether two values have the same structure, shapes and types."""
+    specs = [jax.tree.map(lambda x: (x.shape, x.dtype), value) for value in (a, b)]
+    return specs[0] == specs[1]
 
 
 def choose(keep: Any, new: Any, old: Any) -> Any:

@@ -142,7 +142,7 @@ class RNN(Layer):
         return ShapeError(
             f"{checking.describe(self)} is stateful, so it must know the batch size",
             layer=self.name,
-            expected="(batch, time, ...) with a known batch: Input(shape, batch_size=32), or batch_input_shape=(32, ...)",
+            expected="a known batch axis: Input(shape, batch_size=32), or batch_input_shape=(32, ...)",
             received=received,
         )
 
