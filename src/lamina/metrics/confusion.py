@@ -88,7 +88,7 @@ def count(
     rows = (-1, y_pred.shape[-1]) if per_label else (-1, 1)
     y_true, y_pred, weights = (x.reshape(rows) for x in (y_true, y_pred, weights))
     positive, negative = _above(y_true, y_pred, weights, thresholds, even)
-    all_positive, all_negative = (jnp.sum(x, axis=0) for x in _sides(y_true, weights, even))
+    all_positive, all_negative = (jnp.sum(x, axis=0) for x in _sides(y_true, weights))
     counts = {
         "true_positives": positive,
         "false_positives": negative,
@@ -98,16 +98,14 @@ def count(
     return counts if per_label else {name: x[:, 0] for name, x in counts.items()}
 
 
-def _sides(y_true: Any, weights: Any, even: bool) -> tuple[Any, Any]:
-    """How much each label is positive and negative; soft labels are both where buckets are used."""
-    if not even:
-        y_true = (y_true != 0).astype(weights.dtype)
-    return y_true * weights, (1 - y_true) * weights
+def _sides(y_true: Any, weights: Any) -> tuple[Any, Any]:
+    """Weights of the positive labels, and of the negative ones."""
+    return jnp.where(y_true != 0, weights, 0), jnp.where(y_true != 0, 0, weights)
 
 
 def _above(y_true: Any, y_pred: Any, weights: Any, thresholds: Sequence[float], even: bool) -> tuple[Any, Any]:
     """Weights of positive and of negative labels whose predictions are above each threshold."""
-    sides = _sides(y_true, weights, even)
+    sides = _sides(y_true, weights)
     if not even:
         above = (y_pred > jnp.asarray(thresholds, y_pred.dtype)[:, None, None]).astype(y_pred.dtype)
         return tuple(jnp.einsum("tnl,nl->tl", above, side) for side in sides)  # type: ignore[return-value]

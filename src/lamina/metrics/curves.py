@@ -144,7 +144,8 @@ class AUC(Metric):
         if self.curve == "PR":
             return recall, quotient(tp, tp + fp)
         odds = quotient(tp + fn, fp + tn)
-        return 1 - odds * quotient(fn, tp), 1 - odds * quotient(fp, tp)
+        gain = jnp.where(tp == 0, 0, jnp.maximum(1 - odds * quotient(fn, tp), 0))
+        return gain, 1 - odds * quotient(fp, tp)
 
     def reset_state(self) -> None:
         """Start afresh."""

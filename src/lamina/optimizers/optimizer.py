@@ -267,10 +267,12 @@ class Optimizer(OptimizerState):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Change one variable."""
         slots = self._slots[self._get_variable_index(variable)]
-        dtype = variable.value.dtype
-        rate = jnp.asarray(learning_rate, dtype)
-        step = jnp.asarray(self.iterations + 1, dtype)
-        new = self.formula(variable.value, jnp.asarray(gradient, dtype), rate, step, *[s.value for s in slots])
+        # In 16 bits the formula is computed in 32: there, 1 - 0.999 is 0 and the step after 256 is 256.
+        dtype = jnp.promote_types(variable.value.dtype, "float32")
+        value, gradient, rate, step = (
+            jnp.asarray(x, dtype) for x in (variable.value, gradient, learning_rate, self.iterations + 1)
+        )
+        new = self.formula(value, gradient, rate, step, *[jnp.asarray(s.value, dtype) for s in slots])
         for target, value in zip([variable, *slots], new):
             target.assign(value)
 
