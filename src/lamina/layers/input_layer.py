@@ -58,8 +58,9 @@ class InputLayer(Layer):
         else:
             raise ValueError("Input: `shape` is needed: the shape of one sample, such as (10,) or (28, 28, 1)")
         self.batch_shape = dims.to_public(declared)
-        tensor = input_tensor or KerasTensor((), self._dtype, self.name)
-        if input_tensor is None:
+        tensor = input_tensor
+        if tensor is None:
+            tensor = KerasTensor((), self._dtype, self.name)
             tensor._set(declared, self._dtype, self.name)
         self.built = True
         self._nodes.append(Node(self, (), {}, tensor))
@@ -94,7 +95,7 @@ def _batch_axis(batch_size: int | None) -> tuple[Any]:
     return (dims.BATCH,) if batch_size is None else (checks.positive_int("batch_size", batch_size),)
 
 
-def Input(  # noqa: N802 (Keras's name)
+def Input(
     shape: Sequence[Any] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,

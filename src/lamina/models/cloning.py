@@ -28,7 +28,7 @@ def clone_model(
 
     Args:
         model: the model.
-        input_tensors: symbolic tensors to build the new one on, in the order of the model's inputs; new ones by default.
+        input_tensors: symbolic tensors to build the new one on, in the order of the inputs; new ones by default.
         clone_function: makes a layer's copy; by default ``type(layer).from_config(layer.get_config())``.
         call_function: calls a copy, ``f(layer, *args, **kwargs)``; by default ``layer(*args, **kwargs)``.
         recursive: whether models inside are gone through with `clone_function` too.
@@ -54,7 +54,9 @@ def clone_model(
     given = {"clone_function": clone_function, "input_tensors": input_tensors, "call_function": call_function}
     for argument, value in given.items():
         if value is not None:
-            raise ValueError(f"`{argument}` cannot be used with {model.name!r}: it is a subclass, not a graph of layers")
+            raise ValueError(
+                f"`{argument}` cannot be used with {model.name!r}: it is a subclass, not a graph of layers"
+            )
     return type(model).from_config(model.get_config())
 
 

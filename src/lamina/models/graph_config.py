@@ -21,30 +21,48 @@ from lamina.core.variable import Variable
 from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
 from lamina.models.graph import Graph
+from lamina.ops import core as ops_core
+from lamina.ops import image as ops_image
+from lamina.ops import linalg as ops_linalg
+from lamina.ops import math as ops_math
+from lamina.ops import nn as ops_nn
 
 #: Arguments of operations that Keras hands to an operation's call; all others are its configuration.
-_TENSORS = frozenset(
-    "x x1 x2 xs y a b abs_ angle array bias beta choicelist condition condlist constant_values data default "
-    "depthwise_kernel elements end_points gamma image1 image2 images indices inputs kernel key mask mean offset "
-    "operands output output_length pointwise_kernel predictions q query scale segment_ids sequence_lengths "
-    "sorted_sequence start_indices start_points target target_length targets tensor transform updates value values "
-    "variable variance weights".split()
-)
+_TENSORS = frozenset({
+    "x", "x1", "x2", "xs", "y", "a", "b", "abs_", "angle", "array", "bias", "beta", "choicelist", "condition",
+    "condlist", "constant_values", "data", "default", "depthwise_kernel", "elements", "end_points", "gamma", "image1",
+    "image2", "images", "indices", "inputs", "kernel", "key", "mask", "mean", "offset", "operands", "output",
+    "output_length", "pointwise_kernel", "predictions", "q", "query", "scale", "segment_ids", "sequence_lengths",
+    "sorted_sequence", "start_indices", "start_points", "target", "target_length", "targets", "tensor", "transform",
+    "updates", "value", "values", "variable", "variance", "weights",
+})  # fmt: skip
 _OWN_TENSORS = {
     "bincount": {"x"},
+    "diagonal": {"x"},
     "digitize": {"x", "bins"},
     "full_like": {"x", "fill_value"},
     "isclose": {"x1", "x2", "rtol", "atol"},
+    "squareplus": {"x"},
+    "trace": {"x"},
     "trapezoid": {"y"},
 }
 _CLASSES = {
     "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist", "ctc_decode": "CTCDecode",
     "ctc_loss": "CTCLoss", "fft": "FFT", "fft2": "FFT2", "ifft2": "IFFT2", "irfft": "IRFFT", "isin": "IsIn",
     "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR", "rfft": "RFFT",
-    "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT", "svd": "SVD",
+    "hard_swish": "HardSilu", "swish": "Silu", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT", "svd": "SVD",
 }  # fmt: skip
-_MODULES = {"core": "core", "linalg": "linalg", "math": "math", "patches": "image"}
-_NEURAL = ("nn", "neural", "activations", "convolution", "pooling")
+_HOMES = {
+    "fold": "nn",
+    "get_item": "numpy",
+    "logdet": "math",
+    "slogdet": "numpy",
+    "polar": "nn",
+    "psnr": "nn",
+    "rearrange": "einops",
+    "unfold": "nn",
+}
+_MODULES = {"nn": ops_nn, "linalg": ops_linalg, "math": ops_math, "core": ops_core, "image": ops_image}
 
 
 # Writing
@@ -116,16 +134,20 @@ def _describe_function(node: Node) -> dict[str, Any]:
             f"the function {name!r} in the model's graph is none of lamina.ops, so it cannot be written down; "
             f"put the computation into a layer of your own"
         )
-    home = function.__module__.rsplit(".", 1)[-1]
-    module = "nn" if home in _NEURAL else _MODULES.get(home, "numpy")
+    module = _HOMES.get(name) or _home(name)
     class_name = _class_name(name)
     config = {key: registry.serialize(value) for key, value in _split_arguments(node)[2].items()}
     return {
-        "module": f"keras.src.ops.{module if name not in OPERATORS else 'numpy'}",
+        "module": f"keras.src.ops.{module}",
         "class_name": class_name,
         "config": {"name": node.name, **config},
         "registered_name": class_name,
     }
+
+
+def _home(name: str) -> str:
+    """Keras's module of an operation."""
+    return next((home for home, m in _MODULES.items() if name in getattr(m, "__all__", vars(m))), "numpy")
 
 
 def _split_arguments(node: Node) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
@@ -255,7 +277,7 @@ class _Restored:
         if isinstance(references, dict):
             return {key: self.structure(entry) for key, entry in references.items()}
         if not isinstance(references, (list, tuple)) or not references:
-            raise ValueError(f"expected references to tensors such as ['dense', 0, 0] in the config, not {references!r}")
+            raise ValueError(f"expected references such as ['dense', 0, 0] in the config, not {references!r}")
         if isinstance(references[0], str):
             return self.tensor(references)
         return [self.structure(entry) for entry in references]

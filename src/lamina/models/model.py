@@ -221,7 +221,7 @@ class Model(Trainer, Layer):
         summary.print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
 
-@registry.register("model", home="keras")
+@registry.register("model", home="keras.src.models.functional")
 class Functional(Model):
     """A model made from symbolic tensors: what ``Model(inputs, outputs)`` gives."""
 

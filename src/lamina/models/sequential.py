@@ -64,7 +64,9 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor) and layer.node is not None and isinstance(layer.node.operation, InputLayer):
             layer = layer.node.operation
         if not isinstance(layer, Layer):
-            kind = f"the class {layer.__name__}; write {layer.__name__}(...)" if isinstance(layer, type) else repr(layer)
+            kind = (
+                f"the class {layer.__name__}; write {layer.__name__}(...)" if isinstance(layer, type) else repr(layer)
+            )
             raise ValueError(f"Sequential takes layers, not {kind}")
         if any(layer.name == other.name for other in self._stack):
             raise ValueError(

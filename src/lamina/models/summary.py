@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from rich.text import Text
 from lamina.core import tree
 from lamina.core.symbolic import KerasTensor, Node, symbolic_leaves
 from lamina.core.variable import Variable
-from lamina.layers.layer import Layer
 from lamina.models.observing import observe
 from lamina.shapes import dims
 
@@ -73,17 +73,19 @@ def print_summary(
 
 def _rows(model: Any, expand: bool, depth: int) -> Iterator[Row]:
     graph = model._graph
+    known = {operation.name for operation in model.operations}
     called = {} if graph is not None else _shapes_by_observing(model)
     for operation in model.operations:
         if isinstance(operation, Node):
-            yield Row(operation.name, _kind(operation), _public([operation.outputs]), None, _sources(operation), depth)
+            sources = _sources(operation, known)
+            yield Row(operation.name, kind_of(operation), _public([operation.outputs]), None, sources, depth)
             continue
         if graph is not None:
             nodes = [n for n in graph.nodes if n.operation is operation] or operation._nodes[:1]
-            shapes, sources = _public([n.outputs for n in nodes]), [s for n in nodes for s in _sources(n)]
+            shapes, sources = _public([n.outputs for n in nodes]), [s for n in nodes for s in _sources(n, known)]
         else:
             shapes, sources = called.get(id(operation), []), []
-        yield Row(operation.name, type(operation).__name__, shapes, operation, sources, depth)
+        yield Row(operation.name, kind_of(operation), shapes, operation, sources, depth)
         if expand and hasattr(operation, "operations"):
             yield from _rows(operation, expand, depth + 1)
 
@@ -112,16 +114,22 @@ def _public(structures: list[Any]) -> list[str]:
     for structure in structures:
         leaves = jax.tree.leaves(structure, is_leaf=lambda s: isinstance(s, KerasTensor))
         each = [dims.to_public(getattr(leaf, "dims", leaf.shape)) for leaf in leaves]
-        shapes.append(str(each[0]) if len(each) == 1 else "[" + ", ".join(map(str, each)) + "]")
+        shapes.extend(map(str, each))
     return list(dict.fromkeys(shapes))
 
 
-def _kind(node: Node) -> str:
-    return "".join(part.capitalize() for part in node.operation.__name__.split("_"))
+def kind_of(operation: Any) -> str:
+    """The class of a layer; for a call such as ``x + 1`` the function's name in the same style: ``Add``."""
+    if not isinstance(operation, Node):
+        return type(operation).__name__
+    return "".join(part.capitalize() for part in operation.operation.__name__.split("_"))
 
 
-def _sources(node: Node) -> list[str]:
-    """Names of the calls whose outputs a call takes, with the number of call and output where there are several."""
+def _sources(node: Node, known: set[str]) -> list[str]:
+    """Names of the calls whose outputs a call takes, with the number of call and output where there are several.
+
+    Only those in the table: the input of a `Sequential` is not.
+    """
     names = []
     for tensor in node.inputs:
         source = tensor.node
@@ -129,7 +137,8 @@ def _sources(node: Node) -> list[str]:
             names.append(tensor.name)
             continue
         several = len(getattr(source.operation, "_nodes", [source])) > 1 or len(symbolic_leaves(source.outputs)) > 1
-        names.append(f"{source.name}[{source.index}][{tensor.node_output}]" if several else source.name)
+        if source.name in known:
+            names.append(f"{source.name}[{source.index}][{tensor.node_output}]" if several else source.name)
     return names
 
 
@@ -215,8 +224,9 @@ def _way_through(model: Any) -> str:
     """What goes in and what comes out: ``  (None, 4) -> (None, 2)``."""
     if model._graph is None:
         return ""
-    sides = (model._graph.input_tensors, model._graph.output_tensors)
-    return "   " + " -> ".join(", ".join(str(t.shape) for t in tensors) for tensors in sides)
+    sides = {"inputs": model._graph.input_tensors, "outputs": model._graph.output_tensors}
+    listed = {n: ", ".join(str(t.shape) for t in ts) if len(ts) < 3 else f"{len(ts)} {n}" for n, ts in sides.items()}
+    return "   " + " -> ".join(listed.values())
 
 
 def _widths(positions: list[float] | None, count: int, width: int) -> list[int | None]:
@@ -227,7 +237,7 @@ def _widths(positions: list[float] | None, count: int, width: int) -> list[int |
         raise ValueError(f"`positions`={positions!r}: expected {count} rising numbers, the columns' right edges")
     scale = width if positions[-1] <= 1 else 1
     edges = [0, *(round(p * scale) for p in positions[:count])]
-    return [max(b - a - 3, _LEAST_COLUMN) for a, b in zip(edges, edges[1:], strict=False)]
+    return [max(b - a - 3, _LEAST_COLUMN) for a, b in itertools.pairwise(edges)]
 
 
 # Totals

@@ -54,7 +54,7 @@ def pad_sequences(
             continue
         if kept.shape[1:] != rest:
             raise ValueError(
-                f"`sequences`[{place}] has entries of shape {kept.shape[1:]}; those before have {rest}, and all must agree"
+                f"`sequences`[{place}] has entries of shape {kept.shape[1:]}; those before it have {rest}"
             )
         where = slice(size - len(kept), None) if padding == "pre" else slice(None, len(kept))
         padded[place, where] = kept
