@@ -117,6 +117,6 @@ class Dense(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = without_adapters(super().get_config())
-        if config["activity_regularizer"] is None:
+        if config.get("activity_regularizer", ...) is None:
             del config["activity_regularizer"]
         return config

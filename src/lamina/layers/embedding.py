@@ -96,5 +96,5 @@ class Embedding(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = {"activity_regularizer": None, **without_adapters(super().get_config())}
-        config.pop("weights")  # values, not configuration
+        config.pop("weights", None)  # values, not configuration
         return config

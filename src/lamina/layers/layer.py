@@ -244,7 +244,7 @@ class Layer(WeightLists):
         given = {**dict(zip(info.names, args, strict=False)), **kwargs}
         shapes = {name: _shapes_of(value) for name, value in given.items() if checking.input_leaves(value)}
         first = shapes.get(info.first, next(iter(shapes.values()), ()))
-        checking.check_known(self, [tuple(s) for s in tree.flatten_shapes(first)])
+        checking.check_known(self, [tuple(s) for s in tree.flatten_shapes(first)] if shapes else [])
         self.build(*_build_arguments(type(self).build, shapes, first))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
