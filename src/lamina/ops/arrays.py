@@ -70,7 +70,7 @@ def floats(x: Any) -> jax.Array:
     return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(config.floatx())
 
 
-def common(*xs: Any) -> list[jax.Array]:
+def common(*xs: Any) -> Any:
     """Arrays in the type that they have in common."""
     found = operands(*xs)
     dtype = dtypes.result_type(*found)

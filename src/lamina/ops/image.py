@@ -22,6 +22,7 @@ __all__ = [
     "pad_images", "resize", "rgb_to_grayscale", "rgb_to_hsv", "scale_and_translate",
 ]  # fmt: skip
 
+
 Sizes = int | Sequence[int]
 
 
@@ -322,8 +323,7 @@ def gaussian_blur(
     images: Any, kernel_size: Sizes = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None
 ) -> jax.Array:
     """Images blurred with a Gaussian window of that size and those standard deviations (zeros lie outside)."""
-    x, at = _checked("gaussian_blur", images, data_format)
-    x = floats(x)
+    x = floats(_checked("gaussian_blur", images, data_format)[0])
     single = x.ndim == 3
     x = x[None] if single else x
     sizes = checks.sizes("kernel_size", kernel_size, 2)

@@ -181,7 +181,8 @@ def stack(x: Sequence[Any], axis: int = 0) -> jax.Array:
 @op
 def append(x1: Any, x2: Any, axis: int | None = None) -> jax.Array:
     """`x2` joined to the end of `x1` along an axis (both in one row by default)."""
-    return jnp.append(*common(x1, x2), axis=axis)
+    a, b = common(x1, x2)
+    return jnp.append(a, b, axis=axis)
 
 
 @op

@@ -256,28 +256,27 @@ def dot_product_attention(
                 expected="(batch, length, heads, head_features)",
                 received=dims.show_shape(x.shape),
             )
-    optional = {
-        "bias": None if bias is None else array(bias).astype(q.dtype),
-        "mask": None if mask is None else array(mask).astype(bool),
-    }
-    if attn_logits_soft_cap is None:
-        kernel = "cudnn" if flash_attention else None
-        return jax.nn.dot_product_attention(
-            q, k, v, **optional, scale=scale, is_causal=is_causal, implementation=kernel
-        )
-    return _capped_attention(q, k, v, optional, scale, is_causal, attn_logits_soft_cap)
+    bias = None if bias is None else array(bias).astype(q.dtype)
+    mask = None if mask is None else array(mask).astype(bool)
+    if attn_logits_soft_cap is not None:
+        if flash_attention:
+            raise ValueError("`attn_logits_soft_cap` and `flash_attention`=True cannot be used together")
+        return _capped_attention(q, k, v, bias, mask, scale, is_causal, attn_logits_soft_cap)
+    return jax.nn.dot_product_attention(
+        q, k, v, bias, mask, scale=scale, is_causal=is_causal, implementation="cudnn" if flash_attention else None
+    )
 
 
-def _capped_attention(q: Any, k: Any, v: Any, optional: dict[str, Any], scale: Any, causal: bool, cap: float) -> Any:
+def _capped_attention(q: Any, k: Any, v: Any, bias: Any, mask: Any, scale: Any, causal: bool, cap: float) -> Any:
     repeats = q.shape[2] // k.shape[2]
     k, v = jnp.repeat(k, repeats, axis=2), jnp.repeat(v, repeats, axis=2)
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     scores = jnp.einsum("btnh,bsnh->bnts", q, k, preferred_element_type="float32") * scale
     scores = jnp.tanh(scores / cap) * cap
-    if optional["bias"] is not None:
-        scores = scores + optional["bias"]
+    if bias is not None:
+        scores = scores + bias
     allowed = jnp.tri(q.shape[1], k.shape[1], dtype=bool) if causal else jnp.ones((1, 1), bool)
-    allowed = allowed if optional["mask"] is None else allowed & optional["mask"]
+    allowed = allowed if mask is None else allowed & mask
     weights = jax.nn.softmax(jnp.where(allowed, scores, jnp.finfo("float32").min), axis=-1).astype(q.dtype)
     return jnp.einsum("bnts,bsnh->btnh", weights, v)
 

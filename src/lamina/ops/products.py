@@ -78,7 +78,8 @@ def vdot(x1: Any, x2: Any) -> jax.Array:
 @op
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> jax.Array:
     """Sum of products over some axes: the last of one with the first of the other (a number), or pairs named."""
-    return jnp.tensordot(*common(x1, x2), axes=axes)
+    a, b = common(x1, x2)
+    return jnp.tensordot(a, b, axes=axes)
 
 
 @op
@@ -90,7 +91,8 @@ def kron(x1: Any, x2: Any) -> jax.Array:
 @op
 def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> jax.Array:
     """Cross product of vectors of 2 or 3 elements along an axis."""
-    return jnp.cross(*common(x1, x2), axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
+    a, b = common(x1, x2)
+    return jnp.cross(a, b, axisa=axisa, axisb=axisb, axisc=axisc, axis=axis)
 
 
 @op
@@ -135,4 +137,5 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> jax.Array:
         mode: ``"valid"``, ``"same"`` or ``"full"``.
     """
     checks.one_of("mode", mode, ("valid", "same", "full"))
-    return jnp.correlate(*common(floats(x1), floats(x2)), mode=mode)
+    a, b = common(floats(x1), floats(x2))
+    return jnp.correlate(a, b, mode=mode)

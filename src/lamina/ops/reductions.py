@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from lamina.core import config, dtypes
 from lamina.core.symbolic import op
-from lamina.ops.arrays import array, axes_tuple, floats, operands
+from lamina.ops.arrays import array, axes_tuple, floats
 
 __all__ = [
     "all", "amax", "amin", "any", "argmax", "argmin", "average", "bincount", "corrcoef", "count_nonzero",
@@ -121,11 +121,11 @@ def average(x: Any, axis: Axis = None, weights: Any = None) -> jax.Array:
     axes = axes_tuple(axis, x.ndim)
     if weights is None:
         return jnp.mean(floats(x), axis=axes)
-    x, weights = operands(x, array(weights))
-    dtype = jnp.result_type(x, weights)
-    dtype = dtype if jnp.issubdtype(dtype, jnp.inexact) else config.floatx()
-    axes = axes[0] if axes is not None and len(axes) == 1 else axes
-    return jnp.average(x.astype(dtype), axis=axes, weights=weights.astype(dtype))
+    weights = array(weights)
+    dtype = dtypes.result_type(x, weights)
+    name = dtype if dtypes.is_float(dtype) else config.floatx()
+    along = axes[0] if axes is not None and len(axes) == 1 else axes
+    return jnp.average(x.astype(name), axis=along, weights=weights.astype(name))
 
 
 @op

@@ -97,7 +97,8 @@ def digitize(x: Any, bins: Any) -> jax.Array:
 @op
 def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> jax.Array:
     """Whether each element of `x1` is among those of `x2`."""
-    return jnp.isin(*common(x1, x2), assume_unique=assume_unique, invert=invert)
+    a, b = common(x1, x2)
+    return jnp.isin(a, b, assume_unique=assume_unique, invert=invert)
 
 
 @op
