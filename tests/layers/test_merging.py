@@ -74,7 +74,7 @@ def test_number_of_inputs():
         layers.Subtract()([np.ones((2, 3))] * 3)
     with pytest.raises(ValueError, match="takes 2 inputs; 1 came"):
         layers.Dot(1)([np.ones((2, 3))])
-    with pytest.raises(ValueError, match="list is empty"):
+    with pytest.raises(ValueError, match="takes 2 inputs; 0 came"):
         layers.Add()([])
 
 

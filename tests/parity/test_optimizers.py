@@ -2,6 +2,7 @@
 
 import inspect
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -64,6 +65,15 @@ def run_keras(optimizer, constraint=None):
     first, grads = data()
     variables = [keras.Variable(v, name=f"v{i}") for i, v in enumerate(first)]
     variables[0].constraint = constraint
+    if optimizer.gradient_accumulation_steps:  # Keras compiles two branches at each step unless all of it is compiled
+        optimizer.build(variables)
+        step, state = jax.jit(optimizer.stateless_apply), [v.value for v in optimizer.variables]
+        values = [v.value for v in variables]
+        for gradient in grads:
+            values, state = step(state, gradient, values)
+        for variable, value in zip([*variables, *optimizer.variables], [*values, *state], strict=True):
+            variable.assign(value)
+        return variables, optimizer
     for step in grads:
         optimizer.apply(step, variables)
     return variables, optimizer

@@ -13,7 +13,7 @@ from lamina.core.seeds import SeedGenerator
 from lamina.core.variable import Variable
 
 T = TypeVar("T")
-_PASSED_OVER = ("_captured", "_nodes", "_losses", "_graph")
+_PASSED_OVER = ("_captured", "_nodes", "_losses", "_graph", "_loss_tracker", "_compile_metrics")
 
 
 def held(owner: Any, kind: type[T] | tuple[type[T], ...]) -> list[T]:

@@ -62,10 +62,10 @@ class CompiledLoss:
         ):
             if loss is None:
                 continue
-            value = weight * call_loss(loss, truth, predicted, sample, name)
+            value = call_loss(loss, truth, predicted, sample, name)
             if self.trackers:
                 next(trackers).update_state(value, sample_weight=predicted.shape[0] if predicted.ndim else 1)
-            total = total + value
+            total = total + weight * value
         return total
 
 
@@ -190,14 +190,16 @@ def _as_metric(identifier: Any, y_true: Any, y_pred: Any) -> Metric:
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc", "crossentropy", "ce"):
         found = resolve_accuracy(identifier, tuple(y_true.shape), tuple(y_pred.shape))
         metric = metrics.get(found) if not isinstance(found, Metric) else found
-        metric = metric if isinstance(metric, Metric) else metrics.MeanMetricWrapper(metric)
-        metric.name = identifier
-        return metric
-    found = metrics.get(identifier)
-    if isinstance(found, Metric):
+        identifier, given = metric, identifier
+        found = identifier if isinstance(identifier, Metric) else metrics.MeanMetricWrapper(identifier)
+        found.name = given
         return found
-    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", type(found).__name__)
-    return metrics.MeanMetricWrapper(found, name=name)
+    found = metrics.get(identifier)
+    if not isinstance(found, Metric):
+        found = metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", type(found).__name__))
+    if isinstance(identifier, str):
+        found.name = identifier
+    return found
 
 
 # Structures: what belongs to which output

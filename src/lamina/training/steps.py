@@ -52,7 +52,7 @@ class Steps:
         first = [self._loss_tracker] if self.compiled else []  # type: ignore[attr-defined]
         trackers = self._compile_loss.trackers if self._compile_loss is not None else []
         last = [self._compile_metrics] if self._compile_metrics is not None else []
-        return [*first, *trackers, *(m for m in own if m is not self._loss_tracker and m not in last), *last]
+        return [*first, *trackers, *own, *last]
 
     @property
     def metrics_variables(self) -> list[Variable]:
