@@ -106,7 +106,7 @@ def test_cells_are_checked():
         layers.RNN(layers.Dense(3))
     with pytest.raises(ValueError, match="`cells`="):
         layers.StackedRNNCells([])
-    with pytest.raises(TypeError, match="return_sequences"):
+    with pytest.raises(TypeError, match="no argument .return_sequence."):
         layers.LSTM(3, return_sequence=True)
 
 
@@ -402,7 +402,7 @@ def test_bidirectional_refusals():
         layers.Bidirectional(layers.LSTM(3), merge_mode="sun")
     with pytest.raises(ValueError, match="go_backwards=False"):
         layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3))
-    with pytest.raises(ValueError, match="return_sequences=True and `layer` return_sequences=False"):
+    with pytest.raises(ValueError, match="return_sequences=True, `layer` has return_sequences=False"):
         layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3, go_backwards=True, return_sequences=True))
     both = layers.Bidirectional(layers.LSTM(3))
     with pytest.raises(ShapeError, match="takes 4 states; 2 came"):
