@@ -348,7 +348,7 @@ for strides, padding, dilation in ((1, "valid", 1), (2, "same", 1), (1, "same", 
         ("depthwise_conv", (X2F, k(3, 3, 6, 2)), {**options, "data_format": "channels_first"}),
         ("separable_conv", (X2, k(3, 3, 6, 2), k(1, 1, 12, 5)), options),
     ]
-for size in (1, 2, 3, 4, 5):
+for size in (3, 2, 4, 1, 5):
     for strides, padding, extra in ((1, "same", None), (2, "same", None), (2, "valid", None), (3, "same", None), (3, "valid", 1), (2, "same", 1), (2, "same", 0), (3, "same", 2), (2, "valid", 1)):  # fmt: skip
         options = {"strides": strides, "padding": padding, "output_padding": extra}
         CASES.append(("conv_transpose", (X1, k(size, 4, 6)), options))
