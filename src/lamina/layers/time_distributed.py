@@ -49,6 +49,10 @@ class TimeDistributed(Wrapper):
         "Dense works on the last axis of any input, so it needs no TimeDistributed.",
         "The layer inside sees one step: for frames (time, height, width, channels) give it a Conv2D.",
     )
+    example_input = (None, 10, 32, 32, 3)
+    example_config: ClassVar[dict[str, Any]] = {
+        "layer": {"module": "keras.layers", "class_name": "Conv2D", "config": {"filters": 8, "kernel_size": 3}}
+    }
 
     def __init__(self, layer: Any, **kwargs: Any):
         super().__init__(layer, **kwargs)

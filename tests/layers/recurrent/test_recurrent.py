@@ -106,7 +106,7 @@ def test_cells_are_checked():
         layers.RNN(layers.Dense(3))
     with pytest.raises(ValueError, match="`cells`="):
         layers.StackedRNNCells([])
-    with pytest.raises(TypeError, match="no argument .return_sequence."):
+    with pytest.raises(TypeError, match=r"no argument .return_sequence."):
         layers.LSTM(3, return_sequence=True)
 
 
@@ -398,7 +398,7 @@ def test_bidirectional_refusals():
         layers.Bidirectional(layers.LSTM)
     with pytest.raises(ValueError, match="is not recurrent"):
         layers.Bidirectional(layers.Dense(3))
-    with pytest.raises(ValueError, match="`merge_mode`='sun'.*did you mean 'sum'"):
+    with pytest.raises(ValueError, match=r"`merge_mode`='sun'.*did you mean 'sum'"):
         layers.Bidirectional(layers.LSTM(3), merge_mode="sun")
     with pytest.raises(ValueError, match="go_backwards=False"):
         layers.Bidirectional(layers.LSTM(3), backward_layer=layers.LSTM(3))

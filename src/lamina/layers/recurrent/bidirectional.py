@@ -65,6 +65,9 @@ class Bidirectional(Layer):
         "With return_state=True an LSTM inside gives four states: two of the forward and two of the backward layer.",
     )
     example_input = (None, 20, 8)
+    example_config: ClassVar[dict[str, Any]] = {
+        "layer": {"module": "keras.layers", "class_name": "LSTM", "config": {"units": 16}}
+    }
 
     def __init__(
         self,
@@ -139,8 +142,8 @@ class Bidirectional(Layer):
     @property
     def states(self) -> tuple[Any, ...] | None:
         """The states kept by the two layers, if they are stateful and built."""
-        kept = [getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer)]
-        return None if any(states is None for states in kept) else tuple(s for states in kept for s in states)
+        forward, backward = (getattr(layer, "states", None) for layer in (self.forward_layer, self.backward_layer))
+        return None if forward is None or backward is None else (*forward, *backward)
 
     def reset_state(self) -> None:
         """Let both layers start afresh."""

@@ -72,6 +72,9 @@ class RNN(Layer):
         "The time axis is the second one and the features come last: (batch, time, features).",
     )
     example_input: tuple[Any, ...] = (None, 20, 8)
+    example_config: ClassVar[dict[str, Any]] = {
+        "cell": {"module": "keras.layers", "class_name": "LSTMCell", "config": {"units": 16}}
+    }
 
     def __init__(
         self,
