@@ -109,7 +109,7 @@ class Forms(Report):
         )
         return [title, Text(""), *self.tables(width)]
 
-    def tables(self, width: int) -> list[RenderableType]:
+    def tables(self, width: int, with_legend: bool = True) -> list[RenderableType]:
         """The shapes, in the layout that suits the width, and the legend."""
         columns = self._columns()
         names = max(len(line) for row in self.rows for line in _label(row).plain.split("\n"))
@@ -119,6 +119,8 @@ class Forms(Report):
             shown = self._stacked(columns)
         else:
             shown = self._blocks(columns)
+        if not with_legend:
+            return [shown]
         legend = Table.grid(padding=(0, 2))
         for form, meaning in self.legend():
             legend.add_row(Text(form, style="bold"), Text(meaning.replace("`", "")))
@@ -317,7 +319,7 @@ def _of_declared(declared: KerasTensor | None, tensor: KerasTensor) -> KerasTens
     if declared is None or len(declared.dims) != len(tensor.dims):
         return tensor
     pairs = zip(declared.dims, tensor.dims, strict=True)
-    agreed = tuple(own if not dims.is_known(own) else size for own, size in pairs)
+    agreed = tuple(own if not dims.is_known(own) or place == 0 else size for place, (own, size) in enumerate(pairs))
     return KerasTensor.of_spec(jax.ShapeDtypeStruct(agreed, dtypes.canonical(tensor.dtype)))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lamina as keras
-from lamina.reports.forms import forms
+from lamina.reports.forms import Forms, forms
 from lamina.tour.stops import STOPS, Split, Stop
 
 
@@ -46,7 +46,7 @@ def lead(names: list[str] | None = None, console: Console | None = None) -> list
     for number, stop in enumerate(chosen, 1):
         console.print()
         console.print(Rule(f"[bold]{number} of {len(chosen)}   {stop.title}[/bold]", align="left"))
-        results.append(_visit(stop, console))
+        results.append(_visit(stop, console, explains=number == 1))
     if len(results) > 1:
         console.print()
         console.print(Rule("[bold]All of it[/bold]", align="left"))
@@ -54,7 +54,8 @@ def lead(names: list[str] | None = None, console: Console | None = None) -> list
     return results
 
 
-def _visit(stop: Stop, console: Console) -> Result:
+def _visit(stop: Stop, console: Console, explains: bool) -> Result:
+    keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     data = stop.load()
     x_train, y_train, x_test, y_test = data
@@ -66,15 +67,10 @@ def _visit(stop: Stop, console: Console) -> Result:
     console.print(Padding(_code(stop), (0, 2)))
     model = stop.build()
     console.print("\n[bold]The same model in the four forms of a shape[/bold]\n")
-    console.print(forms(model, x_train, batch_size=32))
-    classifies = stop.metric == "accuracy"
-    model.compile(
-        optimizer=keras.optimizers.Adam(0.005),
-        loss="sparse_categorical_crossentropy" if classifies else "mae",
-        metrics=["accuracy"] if classifies else [],
-    )
+    _show_forms(forms(model, x_train, batch_size=32), console, with_legend=explains)
+    model.compile(optimizer=keras.optimizers.Adam(stop.learning_rate), loss=stop.loss, metrics=stop.metrics)
     console.print("\n[bold]Training[/bold]\n")
-    model.fit(x_train, y_train, epochs=stop.epochs, batch_size=32, verbose=1)
+    model.fit(x_train, y_train, epochs=stop.epochs)
     score = _score(model, x_test, y_test)
     difference = _other_format(stop, model, data, console) if stop.formats else None
     result = Result(stop, score, stop.baseline(data), time.perf_counter() - started, difference)
@@ -82,21 +78,30 @@ def _visit(stop: Stop, console: Console) -> Result:
     return result
 
 
+def _show_forms(shapes: Forms, console: Console, with_legend: bool) -> None:
+    console.print(shapes if with_legend else Group(*shapes.tables(console.width, with_legend=False)))
+
+
 def _score(model: Any, x: np.ndarray, y: np.ndarray) -> float:
     """Accuracy, or the loss where there is none; on data that was not trained on."""
-    return model.evaluate(x, y, verbose=0, return_dict=True).get("accuracy", model.evaluate(x, y, verbose=0, return_dict=True)["loss"])
+    found = model.evaluate(x, y, verbose=0, return_dict=True)
+    return found.get("accuracy", found["loss"])
 
 
 def _code(stop: Stop) -> Syntax:
-    source = textwrap.dedent(inspect.getsource(stop.build)).split('"""')[-1]
-    fit = 'model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])'
-    if stop.metric != "accuracy":
-        fit = 'model.compile("adam", "mae")'
-    lines = textwrap.dedent(source).strip().replace("return ", "model = ", 1)
-    code = f"{lines}\n{fit}\nmodel.fit(x_train, y_train, epochs={stop.epochs})"
-    if stop.formats:
-        code = 'data_format = "channels_last"\n' + code
-    return Syntax(code, "python", background_color="default", word_wrap=True)
+    """The model's own source, and how it is trained."""
+    body = textwrap.dedent(inspect.getsource(stop.build).split('"""')[-1]).strip()
+    lines = [
+        *(['data_format = "channels_last"'] if stop.formats else []),
+        body.replace("return ", "model = ", 1),
+        "model.compile(",
+        f"    optimizer=keras.optimizers.Adam({stop.learning_rate}),",
+        f"    loss={stop.loss!r},".replace("'", '"'),
+        *([f"    metrics={stop.metrics!r},".replace("'", '"')] if stop.metrics else []),
+        ")",
+        f"model.fit(x_train, y_train, epochs={stop.epochs})",
+    ]
+    return Syntax("\n".join(lines), "python", background_color="default", word_wrap=True)
 
 
 def _other_format(stop: Stop, model: Any, data: Split, console: Console) -> float:
@@ -104,14 +109,15 @@ def _other_format(stop: Stop, model: Any, data: Split, console: Console) -> floa
     _, _, x_test, y_test = data
     other = stop.build(data_format="channels_first")
     other.set_weights(model.get_weights())
-    other.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    other.compile(loss=stop.loss, metrics=stop.metrics)
     moved = np.moveaxis(x_test, -1, 1)
     console.print("\n[bold]The same with channels first[/bold]: x = numpy.moveaxis(x, -1, 1), the same weights\n")
-    console.print(forms(other, moved, batch_size=32))
+    _show_forms(forms(other, moved, batch_size=32), console, with_legend=False)
     difference = float(np.abs(other.predict(moved, verbose=0) - model.predict(x_test, verbose=0)).max())
+    apart = f"differs by more than {difference:.0e}" if difference else "differs at all"
     console.print(
         f"\naccuracy {_score(model, x_test, y_test):.4f} with channels last, {_score(other, moved, y_test):.4f} with "
-        f"channels first; no predicted probability differs by more than {difference:.0e}"
+        f"channels first; no predicted probability {apart}"
     )
     return difference
 
@@ -132,7 +138,8 @@ def _tell(result: Result, console: Console) -> None:
 
 
 def _overview(results: list[Result]) -> Table:
-    table = Table("stop", "on unseen data", "model", "simple guess", "seconds", box=None, header_style="bold", pad_edge=False)
+    columns = ("stop", "on unseen data", "model", "simple guess", "seconds")
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for r in results:
         score = f"[green]{r.score:.3f}[/green]" if r.is_better else f"[red]{r.score:.3f}[/red]"
         table.add_row(r.stop.title, r.stop.metric, score, f"{r.baseline:.3f}", f"{r.seconds:.1f}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -28,7 +28,7 @@ class Stop:
         guess: what the baseline does, in words.
         baseline: the baseline's score on the test data.
         epochs: how long to train.
-        metric: name of the score.
+        learning_rate, loss, metrics: how to train.
         formats: whether the model is shown with channels first too.
     """
 
@@ -40,8 +40,15 @@ class Stop:
     guess: str
     baseline: Callable[[Split], float]
     epochs: int
-    metric: str = "accuracy"
+    learning_rate: float = 0.005
+    loss: str = "sparse_categorical_crossentropy"
+    metrics: list[str] = field(default_factory=lambda: ["accuracy"])
     formats: bool = False
+
+    @property
+    def metric(self) -> str:
+        """Name of the score."""
+        return "accuracy" if self.metrics else "mean absolute error"
 
 
 def stored(name: str) -> Any:
@@ -220,7 +227,9 @@ STOPS = (
         lstm_model,
         "says next year is like this one",
         _last_value,
-        epochs=60,
-        metric="mean absolute error",
+        epochs=30,
+        learning_rate=0.01,
+        loss="mae",
+        metrics=[],
     ),
 )
