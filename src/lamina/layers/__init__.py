@@ -76,6 +76,7 @@ from lamina.layers.pooling_global import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from lamina.layers.preprocessing import Normalization, Rescaling
 from lamina.layers.recurrent import (
     GRU,
     LSTM,
@@ -98,6 +99,7 @@ from lamina.layers.reshaping_sizes import (
     ZeroPadding3D,
 )
 from lamina.layers.reshaping_upsampling import UpSampling1D, UpSampling2D, UpSampling3D
+from lamina.layers.spectral_normalization import SpectralNormalization
 from lamina.layers.time_distributed import TimeDistributed
 from lamina.layers.wrapper import Wrapper
 
@@ -178,11 +180,13 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -194,6 +198,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",

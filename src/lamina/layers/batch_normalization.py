@@ -144,7 +144,7 @@ class BatchNormalization(Layer):
                 self._follow(self.moving_mean, mean, self.momentum)
                 self._follow(self.moving_variance, variance, self.momentum)
         else:
-            mean, variance = widen(self.moving_mean), widen(self.moving_variance)
+            mean, variance = wide(self.moving_mean.value), wide(self.moving_variance.value)
         factor = jax.lax.rsqrt(variance + self.epsilon)
         factor = factor if scale is None else factor * scale
         offset = -mean * factor if shift is None else shift - mean * factor
@@ -196,7 +196,5 @@ def _checked_clipping(clipping: dict[str, float] | None, renorm: bool) -> dict[s
     unknown = [name for name in clipping if name not in _CLIPPING]
     if unknown:
         hint = checks.did_you_mean(unknown[0], _CLIPPING)
-        raise ValueError(
-            f"`renorm_clipping` knows no {unknown[0]!r}; expected any of {', '.join(_CLIPPING)}{hint}"
-        )
+        raise ValueError(f"`renorm_clipping` knows no {unknown[0]!r}; expected any of {', '.join(_CLIPPING)}{hint}")
     return {name: checks.real(f"renorm_clipping[{name!r}]", value, 0.0) for name, value in clipping.items()}

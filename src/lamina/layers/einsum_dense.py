@@ -115,8 +115,9 @@ class EinsumDense(Layer):
         self.bias = None
         if self.bias_axes:
             first = min(out.index(axis) for axis in self.bias_axes)
-            behind = [n for letter in out[first:] for n in ([1] * (rank or 0) if letter == "..." else [letter])]
-            shape = [n if n == 1 else sizes[n] if n in self.bias_axes else 1 for n in behind]
+            shape = []
+            for letter in out[first:]:
+                shape += [1] * (rank or 0) if letter == "..." else [sizes[letter] if letter in self.bias_axes else 1]
             self.bias = self.add_weight(shape, name="bias")
 
     def _misfit(self, shape: Any, problem: str) -> ShapeError:

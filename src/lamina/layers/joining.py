@@ -120,7 +120,7 @@ class Dot(Layer):
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
-        pair = [axes, axes] if checks.is_whole(axes) else axes
+        pair: Any = [axes, axes] if checks.is_whole(axes) else axes
         if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(map(checks.is_whole, pair)):
             raise ValueError(f"`axes`={axes!r}: expected a whole number or two of them")
         if 0 in pair:

@@ -33,13 +33,9 @@ def listed(layer: Any, inputs: Any, exactly: int | None = None) -> list[Any]:
         ValueError: they are no list, or not as many as the layer takes.
     """
     if not isinstance(inputs, (list, tuple)):
-        raise ValueError(
-            f'{type(layer).__name__} "{layer.name}" takes a list of tensors, such as [a, b]; one tensor came'
-        )
+        raise ValueError(f"{describe(layer)} takes a list of tensors, such as [a, b]; one tensor came")
     if exactly is not None and len(inputs) != exactly:
-        raise ValueError(f'{type(layer).__name__} "{layer.name}" takes {exactly} inputs; {len(inputs)} came')
-    if not inputs:
-        raise ValueError(f'{type(layer).__name__} "{layer.name}" takes a list of tensors; the list is empty')
+        raise ValueError(f"{describe(layer)} takes {exactly} inputs; {len(inputs)} came")
     return list(inputs)
 
 

@@ -20,7 +20,7 @@ from lamina.shapes.errors import ShapeError
 class _OverAxes(Layer):
     """A layer that works along `axis`, one axis or several, with a weight for each place on them."""
 
-    example_input = (None, 20, 64)
+    example_input: tuple[Any, ...] = (None, 20, 64)
     axis: int | list[int]
 
     @property

@@ -19,7 +19,9 @@ def axis_signature(named: dict[int, str]) -> str:
     >>> axis_signature({1: "channels"})
     'batch channels ... -> batch channels ...'
     """
-    if all(axis < 0 for axis in named):
+    if not named:
+        axes = ["batch", "..."]
+    elif all(axis < 0 for axis in named):
         last = [named.get(axis, f"axis_{-axis}_from_last") for axis in range(min(named), 0)]
         axes = ["batch", "...", *last]
     elif all(axis >= 0 for axis in named):
