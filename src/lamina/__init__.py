@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "backend", "callbacks", "config", "constraints", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "regularizers", "saving", "shapes", "tree", "utils",
+    "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "shapes", "tree", "utils",
 )  # fmt: skip
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",

@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import checks, context, seeds
@@ -73,7 +74,7 @@ def clear_session(free_memory: bool = True) -> None:
         gc.collect()
 
 
-def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
+def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     """Class numbers as one-hot vectors: ``(...)`` to ``(..., num_classes)``, in floats.
 
     A last axis of size 1 is dropped first, as labels often come in the shape ``(samples, 1)``.
@@ -104,12 +105,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     if least < 0 or most >= count:
         wrong = least if least < 0 else most
         raise ValueError(f"`x` holds the class number {wrong}; with {count} classes they are 0 to {count - 1}")
-    return np.eye(count, dtype=_float())[labels]
-
-
-def _float() -> str:
-    name = standardize_dtype(None)
-    return name if name != "bfloat16" else "float32"
+    vectors = np.eye(count)[labels]
+    return jnp.asarray(vectors, standardize_dtype(None)) if isinstance(x, jax.Array) else vectors
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
@@ -127,7 +124,6 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     >>> lamina.utils.normalize(np.array([[3.0, 4.0]])).tolist()
     [[0.6, 0.8]]
     """
-    array = np.atleast_1d(np.asarray(x))
-    norm = np.atleast_1d(np.linalg.norm(array, order, axis))
-    norm[norm == 0] = 1
-    return array / np.expand_dims(norm, axis)
+    xp = jnp if isinstance(x, jax.Array) else np
+    norm = xp.linalg.norm(xp.asarray(x), ord=order, axis=axis, keepdims=True)
+    return xp.asarray(x) / xp.where(norm == 0, 1, norm)

@@ -21,7 +21,8 @@ def test_several_inputs_as_lists_and_dicts():
     np.testing.assert_allclose(model({"b": y, "a": x}), expected)
     by_name = lamina.Model({"a": a, "b": b}, out)
     np.testing.assert_allclose(by_name({"b": y, "a": x}), expected)
-    assert model.input_names == ["a", "b"] and model.output_names == ["out"]
+    assert model.input_names == ["a", "b"]
+    assert model.output_names == ["out"]
 
 
 def test_wrong_inputs_are_named():
@@ -29,7 +30,8 @@ def test_wrong_inputs_are_named():
     model = lamina.Model([a, b], out, name="m")
     with pytest.raises(ShapeError, match='"m" takes 2 inputs; 1 came') as caught:
         model(np.ones((5, 4)))
-    assert "a (None, 4)" in str(caught.value) and "b (None, 3)" in str(caught.value)
+    assert "a (None, 4)" in str(caught.value)
+    assert "b (None, 3)" in str(caught.value)
     with pytest.raises(ValueError, match="'b' is missing"):
         model({"a": np.ones((5, 4))})
     with pytest.raises(ShapeError, match=r'input "b" of "m" cannot take an array of shape \(5, 7\)'):
@@ -60,7 +62,8 @@ def test_operations_in_the_graph():
     model = lamina.Model(x, (2 * x - 1) / ops.max(x, axis=-1, keepdims=True))
     data = np.array([[1.0, 2.0, 3.0, 4.0]])
     np.testing.assert_allclose(model(data), [[0.25, 0.75, 1.25, 1.75]])
-    assert model.layers[0].name == "x" and len(model.layers) == 1
+    assert model.layers[0].name == "x"
+    assert len(model.layers) == 1
     assert [op.name.split("_")[0] for op in model.operations[1:]] == ["multiply", "subtract", "max", "true"]
 
 
@@ -70,7 +73,8 @@ def test_nested_models():
     x = lamina.Input((3,))
     p, q = inner(x)
     model = lamina.Model(x, layers.Concatenate()([p, q]))
-    assert model.output_shape == (None, 3) and len(model.weights) == 4
+    assert model.output_shape == (None, 3)
+    assert len(model.weights) == 4
     assert model.get_layer("inner") is inner
     assert [t.shape for t in lamina.Model(inner.inputs, inner.outputs)(np.ones((2, 3)))] == [(2, 2), (2, 1)]
 
@@ -87,10 +91,10 @@ def test_a_model_from_inside_another():
 
 
 def test_outputs_that_do_not_follow_from_the_inputs():
-    a, b, out = two_inputs()
-    with pytest.raises(ValueError, match="depend on the input 'b'.*add it to `inputs`"):
+    a, _b, out = two_inputs()
+    with pytest.raises(ValueError, match=r"depend on the input 'b'.*add it to `inputs`"):
         lamina.Model(a, out)
-    with pytest.raises(ValueError, match="`outputs` of a model are symbolic tensors.*ndarray"):
+    with pytest.raises(ValueError, match=r"`outputs` of a model are symbolic tensors.*ndarray"):
         lamina.Model(a, np.ones(3))
     with pytest.raises(ValueError, match="`inputs`"):
         lamina.Model([], out)
@@ -200,7 +204,8 @@ def test_a_subclassed_model_in_a_functional_one():
     x = lamina.Input((5,))
     net = Net()
     model = lamina.Model(x, layers.Dense(1)(net(x)))
-    assert model.output_shape == (None, 1) and len(model.weights) == 6
+    assert model.output_shape == (None, 1)
+    assert len(model.weights) == 6
 
 
 def test_a_subclass_made_from_tensors():
@@ -211,5 +216,6 @@ def test_a_subclass_made_from_tensors():
             self.units = units
 
     model = Named(3)
-    assert isinstance(model, Named) and model.output_shape == (None, 3)
+    assert isinstance(model, Named)
+    assert model.output_shape == (None, 3)
     assert Named.from_config(model.get_config()).output_shape == (None, 3)

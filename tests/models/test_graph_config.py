@@ -119,9 +119,11 @@ def test_configs_are_read_in_both_directions(topology):
 def test_the_form_is_keras_s():
     theirs, ours = branches(keras).get_config(), branches(lamina).get_config()
     assert ours.keys() == theirs.keys()
-    assert ours["input_layers"] == theirs["input_layers"] and ours["output_layers"] == theirs["output_layers"]
+    assert ours["input_layers"] == theirs["input_layers"]
+    assert ours["output_layers"] == theirs["output_layers"]
     for mine, other in zip(ours["layers"], theirs["layers"], strict=True):
-        assert mine["class_name"] == other["class_name"] and mine["module"] == other["module"]
+        assert mine["class_name"] == other["class_name"]
+        assert mine["module"] == other["module"]
         assert mine["name"] == other["name"]
         assert json.dumps(mine["inbound_nodes"]) == json.dumps(other["inbound_nodes"])
 
@@ -190,7 +192,7 @@ def test_a_function_that_is_none_of_ours_cannot_be_written():
         return x * 2
 
     x = lamina.Input((3,))
-    with pytest.raises(ValueError, match="'homemade'.*put the computation into a layer of your own"):
+    with pytest.raises(ValueError, match=r"'homemade'.*put the computation into a layer of your own"):
         lamina.Model(x, homemade(x)).get_config()
 
 
@@ -225,17 +227,20 @@ def test_clone_goes_into_models_when_asked():
         return type(layer).from_config(layer.get_config())
 
     lamina.models.clone_model(model, clone_function=clone)
-    assert "i1" not in seen and "two" in seen
+    assert "i1" not in seen
+    assert "two" in seen
     seen.clear()
     copy = lamina.models.clone_model(model, clone_function=clone, recursive=True)
-    assert {"i1", "z", "last"} <= set(seen) and "two" not in seen
+    assert {"i1", "z", "last"} <= set(seen)
+    assert "two" not in seen
     assert copy.get_layer("two") is not model.get_layer("two")
 
 
 def test_clone_of_a_sequential():
     model = lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(3)], name="s")
     copy = lamina.models.clone_model(model)
-    assert copy.name == "s" and copy.output_shape == (None, 3)
+    assert copy.name == "s"
+    assert copy.output_shape == (None, 3)
     assert not np.allclose(copy.get_weights()[0], model.get_weights()[0])
     deferred = lamina.models.clone_model(lamina.Sequential([lamina.layers.Dense(3)]))
     assert not deferred.built

@@ -32,9 +32,11 @@ def test_the_first_layer_may_declare_the_input(first, shape):
 
 def test_without_an_input_it_waits_for_data():
     model = lamina.Sequential([layers.Dense(3), layers.Dense(2)])
-    assert not model.built and model.weights == []
+    assert not model.built
+    assert model.weights == []
     assert model(np.ones((5, 4))).shape == (5, 2)
-    assert model.built and model.input_shape == (None, 4)
+    assert model.built
+    assert model.input_shape == (None, 4)
     assert model(np.ones((7, 4))).shape == (7, 2)
     with pytest.raises(ShapeError, match="cannot take"):
         model(np.ones((7, 3)))
@@ -65,7 +67,8 @@ def test_add_and_pop_keep_the_model_right():
     assert model.output_shape == (None, 2)
     before = np.asarray(model(np.ones((1, 4))))
     popped = model.pop()
-    assert popped.name == "b" and model.output_shape == (None, 3)
+    assert popped.name == "b"
+    assert model.output_shape == (None, 3)
     assert model(np.ones((1, 4))).shape == (1, 3)
     model.add(popped)
     np.testing.assert_allclose(model(np.ones((1, 4))), before, rtol=1e-6)
@@ -84,7 +87,7 @@ def test_only_layers_can_be_added(wrong):
 
 
 def test_names_are_taken_once():
-    with pytest.raises(ValueError, match="'d' is taken in 's'.*give the new layer another"):
+    with pytest.raises(ValueError, match=r"'d' is taken in 's'.*give the new layer another"):
         lamina.Sequential([layers.Dense(1, name="d"), layers.ReLU(name="d")], name="s")
 
 
@@ -99,20 +102,22 @@ def test_a_layer_that_does_not_fit_is_refused_when_added():
     model = lamina.Sequential([lamina.Input((10,)), layers.Dense(3)], name="s")
     with pytest.raises(ShapeError, match=r'Conv1D "c" cannot take an input of shape \(None, 3\)'):
         model.add(layers.Conv1D(2, 3, name="c"))
-    assert model.output_shape == (None, 3) and len(model.layers) == 1
+    assert model.output_shape == (None, 3)
+    assert len(model.layers) == 1
     model.add(layers.Dense(2))
     assert model.output_shape == (None, 2)
 
 
 def test_a_layer_with_several_outputs_is_refused():
-    with pytest.raises(ValueError, match="gives 3 outputs.*functional model"):
+    with pytest.raises(ValueError, match=r"gives 3 outputs.*functional model"):
         lamina.Sequential([lamina.Input((5, 2)), layers.LSTM(3, return_state=True)])
 
 
 def test_models_inside():
     inner = lamina.Sequential([lamina.Input((4,)), layers.Dense(3)], name="inner")
     model = lamina.Sequential([inner, layers.Dense(2)])
-    assert model.built and model.output_shape == (None, 2)
+    assert model.built
+    assert model.output_shape == (None, 2)
     assert [w.path for w in model.weights] == [w.path for w in (*inner.weights, *model.layers[1].weights)]
     deferred = lamina.Sequential([lamina.Sequential([layers.Dense(3)]), layers.Dense(2)])
     assert deferred(jnp.ones((1, 4))).shape == (1, 2)

@@ -25,7 +25,8 @@ def test_a_chain():
     assert text.splitlines()[0] == 'Model: "s"   (None, 4) -> (None, 1000)'
     assert row(text, "d") == ["d (Dense)", "(None, 1000)", "5,000"]
     assert row(text, "r") == ["r (ReLU)", "(None, 1000)", "0"]
-    assert "Connected" not in text and "Trainable │" not in text
+    assert "Connected" not in text
+    assert "Trainable │" not in text
     assert " Total params: 5,000 (19.53 KB)" in text
     assert " Trainable params: 5,000 (19.53 KB)" in text
     assert " Non-trainable params: 0 (0 B)" in text
@@ -56,7 +57,8 @@ def test_trainable_marks():
     model.get_layer("e").trainable = False
     text = text_of(model, show_trainable=True)
     assert [row(text, name)[-1] for name in "der"] == ["Y", "N", "-"]
-    assert " Trainable params: 15 (60 B)" in text and " Non-trainable params: 12 (48 B)" in text
+    assert " Trainable params: 15 (60 B)" in text
+    assert " Non-trainable params: 12 (48 B)" in text
 
 
 def test_nested_models_on_demand():
@@ -65,7 +67,8 @@ def test_nested_models_on_demand():
     model = lamina.Sequential([deeper, layers.Dense(2, name="out")])
     assert "in (Dense)" not in text_of(model)
     text = text_of(model, expand_nested=True)
-    assert "│ └ inner (Sequential)" in text and "│   └ in (Dense)" in text
+    assert "│ └ inner (Sequential)" in text
+    assert "│   └ in (Dense)" in text
 
 
 def test_a_subclassed_model_shows_shapes_with_an_open_batch():
@@ -88,7 +91,10 @@ def test_a_subclassed_model_shows_shapes_with_an_open_batch():
 def test_layer_range():
     model = lamina.Sequential([lamina.Input((4,)), *(layers.Dense(4, name=f"d{i}") for i in range(5))])
     text = text_of(model, layer_range=("d1", "d3"))
-    assert "d1 (" in text and "d3 (" in text and "d0 (" not in text and "d4 (" not in text
+    assert "d1 (" in text
+    assert "d3 (" in text
+    assert "d0 (" not in text
+    assert "d4 (" not in text
     with pytest.raises(ValueError, match="no layer matches 'x9'"):
         text_of(model, layer_range=("x9", "d3"))
     with pytest.raises(ValueError, match="first and the last"):

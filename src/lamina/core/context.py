@@ -49,7 +49,7 @@ def autocast(dtype: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def observing(observer: Any) -> Iterator[None]:
-    """Calls of layers inside are told to ``observer(operation, name, inputs)``, and their outputs to what that returns."""
+    """Inside, calls of layers are told to ``observer(operation, name, inputs)``, and their outputs to what that gives."""
     outer, state.observer = state.observer, observer
     try:
         yield
@@ -115,6 +115,17 @@ def get_uid(prefix: str = "") -> int:
     """The next number for names that start with `prefix`, counted from 1."""
     _uids[prefix] += 1
     return _uids[prefix]
+
+
+@contextlib.contextmanager
+def names_kept() -> Iterator[None]:
+    """Layers made inside take no number: the naming of those made later goes on as if they had not been."""
+    before = dict(_uids)
+    try:
+        yield
+    finally:
+        _uids.clear()
+        _uids.update(before)
 
 
 def reset_names() -> None:

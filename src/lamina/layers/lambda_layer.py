@@ -6,7 +6,7 @@ import inspect
 import uuid
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -55,6 +55,7 @@ class Lambda(Layer):
         "Give a function a name with `def` and register it if the model is to be saved; a lambda cannot be saved.",
     )
     example_input = (None, 10)
+    example_config: ClassVar[dict[str, Any]] = {"function": lambda x: x[:, :4]}
 
     def __init__(
         self,

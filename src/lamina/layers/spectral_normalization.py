@@ -39,7 +39,9 @@ class SpectralNormalization(Wrapper):
     """
 
     example_input = (None, 10)
-    example_config: ClassVar[dict[str, Any]] = {}
+    example_config: ClassVar[dict[str, Any]] = {
+        "layer": {"module": "keras.layers", "class_name": "Dense", "config": {"units": 32}}
+    }
 
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)

@@ -42,6 +42,7 @@ _OWN_TENSORS = {
     "digitize": {"x", "bins"},
     "full_like": {"x", "fill_value"},
     "isclose": {"x1", "x2", "rtol", "atol"},
+    "rearrange": {"tensor", "pattern"},
     "squareplus": {"x"},
     "trace": {"x"},
     "trapezoid": {"y"},
@@ -50,7 +51,8 @@ _CLASSES = {
     "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist", "ctc_decode": "CTCDecode",
     "ctc_loss": "CTCLoss", "fft": "FFT", "fft2": "FFT2", "ifft2": "IFFT2", "irfft": "IRFFT", "isin": "IsIn",
     "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR", "rfft": "RFFT",
-    "hard_swish": "HardSilu", "swish": "Silu", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT", "svd": "SVD",
+    "hard_swish": "HardSilu", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT",
+    "svd": "SVD", "swish": "Silu",
 }  # fmt: skip
 _HOMES = {
     "fold": "nn",
@@ -82,9 +84,11 @@ def describe_graph(graph: Graph) -> dict[str, Any]:
         calls[id(owner)].append(node)
         for place, tensor in enumerate(symbolic_leaves(node.outputs)):
             sources.setdefault(id(tensor), [node.name, number, place])
-    entries = [_describe_input(t, n) for t, n in zip(graph.input_tensors, graph.input_names, strict=True)]
+    inner = [t for t in graph.input_tensors if not _is_input(t)]  # a model may begin inside another
+    entries = [_describe_input(InputLayer(batch_shape=t.shape, dtype=t.dtype, name=t.name)) for t in inner]
     for operation in graph.operations:
         if isinstance(operation, InputLayer):
+            entries.append(_describe_input(operation))
             continue
         nodes = calls[id(operation)]
         entry = _describe_function(operation) if isinstance(operation, Node) else registry.serialize(operation)
@@ -107,15 +111,17 @@ def _plain_references(structure: Any) -> Any:
     return [_plain_references(entry) for entry in structure]
 
 
-def _describe_input(tensor: KerasTensor, name: str) -> dict[str, Any]:
-    layer = tensor.node.operation if tensor.node is not None else None
-    if not isinstance(layer, InputLayer):
-        layer = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-    return {**registry.serialize(layer), "name": name, "inbound_nodes": []}
+def _is_input(tensor: KerasTensor) -> bool:
+    return tensor.node is not None and isinstance(tensor.node.operation, InputLayer)
+
+
+def _describe_input(layer: InputLayer) -> dict[str, Any]:
+    return {**registry.serialize(layer), "name": layer.name, "inbound_nodes": []}
 
 
 def _describe_call(node: Node, sources: dict[int, Any]) -> dict[str, Any]:
-    args, kwargs = node.args, node.kwargs
+    args: Any = node.args
+    kwargs = node.kwargs
     if not isinstance(node.operation, Layer):
         args, kwargs, _ = _split_arguments(node)
     call = {
@@ -164,7 +170,7 @@ def _split_arguments(node: Node) -> tuple[list[Any], dict[str, Any], dict[str, A
         if kind is inspect.Parameter.VAR_POSITIONAL:
             args.extend(value)
         elif kind is inspect.Parameter.VAR_KEYWORD:
-            settings.update(value)
+            kwargs.update(value)
         elif name in tensors:
             args.append(value)
         elif has_symbolic(value):
@@ -363,7 +369,8 @@ def _names() -> list[str]:
 
 def _operations() -> dict[str, Callable[..., Any]]:
     """The operations that a description may name, by key; those of `lamina.ops` before the bare operators."""
-    return {_key(_class_name(name)): getattr(ops, name, OPERATORS.get(name)) for name in _names()}
+    known = {**OPERATORS, **vars(ops)}
+    return {_key(_class_name(name)): known[name] for name in _names()}
 
 
 def _class_name(name: str) -> str:

@@ -110,7 +110,7 @@ def _shapes_by_observing(model: Any) -> dict[int, list[str]]:
 
 def _public(structures: list[Any]) -> list[str]:
     """The different shapes in structures of tensors, in Keras's form."""
-    shapes = []
+    shapes: list[str] = []
     for structure in structures:
         leaves = jax.tree.leaves(structure, is_leaf=lambda s: isinstance(s, KerasTensor))
         each = [dims.to_public(getattr(leaf, "dims", leaf.shape)) for leaf in leaves]

@@ -53,8 +53,9 @@ class Card(Report):
         self.kind, self.summary = cls.__name__, _first_sentence(cls)
         self.signatures, self.settings, self.input_shape = signatures, settings, input_shape
         self.open_axes = any(size is None for shape in tree.flatten_shapes(input_shape) for size in shape[1:])
+        specs = _example_specs(layer, input_shape)
         declared = tree.map_shape_structure(lambda s: KerasTensor((None, *s[1:]), layer.compute_dtype), input_shape)
-        self.forms: Forms = forms_of_shapes(layer, _example_specs(layer, input_shape), _SAMPLES, _BATCH, declared)
+        self.forms: Forms = forms_of_shapes(layer, specs, _SAMPLES, _BATCH, declared)
         self.weights = [(v.name, tuple(v.shape)) for v in layer.weights]
         self.size = sum(v.size * v.value.dtype.itemsize for v in layer.weights)
         self.shape_arguments = dict(layer.shape_arguments)
@@ -161,11 +162,15 @@ def explain(layer: str | type | Layer, input_shape: Any = None, **settings: Any)
     >>> card.forms.rows[-1].tensor, card.weights
     ((32, 126, 16), [('kernel', (3, 2, 16)), ('bias', (16,))])
     """
-    cls, own = _class_of(layer), layer if isinstance(layer, Layer) else None
+    with context.names_kept():
+        return _card(_class_of(layer), layer if isinstance(layer, Layer) else None, input_shape, settings)
+
+
+def _card(cls: type[Layer], own: Layer | None, input_shape: Any, settings: dict[str, Any]) -> Card:
     _check_settings(cls, own, settings)
     chosen: dict[str, Any] = {}
     if own is None:
-        chosen = {**_settings_for(cls, input_shape), **settings}
+        chosen = {**{name: registry.deserialize(value) for name, value in cls.example_config.items()}, **settings}
     shape = _input_shape(cls, own, input_shape, chosen)
     signatures = _signatures(cls, own, chosen)
     example = _make(cls, chosen) if own is None else own if own.built else own._unbuilt_copy()
@@ -204,13 +209,8 @@ def _check_settings(cls: type[Layer], own: Layer | None, settings: dict[str, Any
             raise ValueError(f"{cls.__name__} has no argument {name!r}{checks.did_you_mean(name, known)}")
 
 
-def _settings_for(cls: type[Layer], input_shape: Any) -> dict[str, Any]:
-    """The example's arguments; for an input of another rank only those without which there is no layer."""
-    return {name: registry.deserialize(value) for name, value in cls.example_config.items()}
-
-
 def _make(cls: type[Layer], settings: dict[str, Any]) -> Layer:
-    """An example of the layer, which takes no number in the naming of layers."""
+    """An example of the layer, under a plain name."""
     named = {"name": context.snake_case(cls.__name__), **settings}
     try:
         return cls(**named)
@@ -337,7 +337,9 @@ def _axes_in_words(side: str) -> str:
 
 
 def _show(value: Any) -> str:
-    return f"{type(value).__name__}(...)" if isinstance(value, Layer) else repr(value)
+    if isinstance(value, Layer):
+        return f"{type(value).__name__}(...)"
+    return getattr(value, "__name__", repr(value)).replace("<lambda>", "lambda x: ...")
 
 
 def _product(shape: tuple[int, ...]) -> int:
