@@ -49,7 +49,7 @@ def autocast(dtype: str | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def observing(observer: Any) -> Iterator[None]:
-    """Inside, calls of layers are told to ``observer(operation, name, inputs)``, and their outputs to what that gives."""
+    """Inside, calls of layers are told to ``observer(operation, name, inputs)``, their outputs to what that gives."""
     outer, state.observer = state.observer, observer
     try:
         yield
