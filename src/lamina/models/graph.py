@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -227,13 +228,29 @@ def _fit(tensor: KerasTensor, name: str, value: Any, model: str, of: int) -> Any
         return value[..., None]
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
         return value[..., 0]
-    known = zip(shape, wanted, strict=False)
-    if len(shape) != len(wanted) or any(dims.is_known(s) and dims.is_known(w) and s != w for s, w in known):
-        which = f'input "{name}" of "{model}"' if of > 1 else f'"{model}"'
-        raise ShapeError(
-            f"{which} cannot take an array of shape {dims.show_shape(dims.to_public(shape))}",
-            layer=model,
-            expected=f"{tensor.shape}   that is {tensor.shape[1:]} for one sample, with the batch axis first",
-            received=f"{dims.show_shape(dims.to_public(shape))}",
-        )
-    return value
+    if len(shape) == len(wanted) and _agree(shape, wanted):
+        return value
+    which = f'input "{name}" of "{model}"' if of > 1 else f'"{model}"'
+    shown = dims.show_shape(dims.to_public(shape))
+    given = "a batch" if isinstance(value, jax.core.Tracer) else "an array"
+    is_sample = len(shape) == len(wanted) - 1 and _agree(shape, wanted[1:])
+    raise ShapeError(
+        f"{which} cannot take {given} of shape {shown}",
+        layer=model,
+        expected=f"{tensor.shape}   that is {tensor.shape[1:]} for one sample, with the batch axis first",
+        received=f"{shown}   {_difference(shape, wanted)}",
+        notes=[("to do", "one sample needs the batch axis too: x[None]")] if is_sample else [],
+    )
+
+
+def _agree(shape: Sequence[Any], wanted: Sequence[Any]) -> bool:
+    """Whether the sizes that are known are the same."""
+    pairs = zip(shape, wanted, strict=True)
+    return all(s == w for s, w in pairs if dims.is_known(s) and dims.is_known(w))
+
+
+def _difference(shape: Sequence[Any], wanted: Sequence[Any]) -> str:
+    if len(shape) != len(wanted):
+        return f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}, not {len(wanted)}"
+    sizes = enumerate(zip(shape, wanted, strict=True))
+    return ", ".join(f"axis {axis} has size {s}, not {w}" for axis, (s, w) in sizes if not _agree([s], [w]))
