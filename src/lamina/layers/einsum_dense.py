@@ -97,6 +97,18 @@ class EinsumDense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
+    @property
+    def signature(self) -> str:  # type: ignore[override]
+        """The equation's input and output, whose letters name the axes."""
+        given, _, out = self._letters()
+        return f"{' '.join(given)} -> {' '.join(out)}"
+
+    @property
+    def built_axes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The input's axes that the kernel has as well."""
+        given, kernel, _ = self._letters()
+        return tuple(letter for letter in given if letter in kernel)
+
     def _letters(self) -> list[list[str]]:
         """The axes of input, kernel and output, each a letter or ``...``."""
         return [re.findall(r"\.\.\.|[A-Za-z]", term) for term in re.split(",|->", self.equation)]
@@ -104,8 +116,12 @@ class EinsumDense(Layer):
     def build(self, input_shape: Any) -> None:
         given, kernel, out = self._letters()
         rank = max(len(input_shape) - len(given) + 1, 0) if "..." in given else None
-        sizes = dict(_sizes_by_letter(self, given, tuple(input_shape), rank))
-        declared = _sizes_by_letter(self, out, (None, *self.partial_output_shape), rank, is_output=True)
+        sizes = _sizes_by_letter(given, tuple(input_shape))
+        declared = _sizes_by_letter(out, (None, *self.partial_output_shape))
+        if sizes is None:
+            raise self._misfit(input_shape, f"the input has {len(input_shape)} axes")
+        if declared is None:
+            raise self._misfit(input_shape, f"output_shape has {len(self.partial_output_shape)} axes without the batch")
         for letter, size in declared.items():
             if sizes.get(letter) is None:
                 sizes[letter] = size
@@ -115,7 +131,7 @@ class EinsumDense(Layer):
         self.bias = None
         if self.bias_axes:
             first = min(out.index(axis) for axis in self.bias_axes)
-            shape = []
+            shape: list[int] = []
             for letter in out[first:]:
                 shape += [1] * (rank or 0) if letter == "..." else [sizes[letter] if letter in self.bias_axes else 1]
             self.bias = self.add_weight(shape, name="bias")
@@ -154,14 +170,11 @@ def _checked_equation(equation: Any) -> str:
     return text
 
 
-def _sizes_by_letter(
-    layer: EinsumDense, letters: list[str], shape: tuple[Any, ...], rank: int | None, is_output: bool = False
-) -> dict[str, Any]:
-    """Size of each axis of a term; the axes under ``...`` have no entry."""
+def _sizes_by_letter(letters: list[str], shape: tuple[Any, ...]) -> dict[str, Any] | None:
+    """Size of each axis of a term (those under ``...`` have no entry); ``None`` if the number of axes differs."""
     at = letters.index("...") if "..." in letters else len(letters)
     front, back = letters[:at], letters[at + 1 :]
     least = len(front) + len(back)
-    if len(shape) < least or (rank is None and len(shape) != least):
-        what = "output_shape" if is_output else "the input"
-        raise layer._misfit(shape, f"{what} has {len(shape)} axes with the batch, the equation {least}")
+    if len(shape) < least or ("..." not in letters and len(shape) != least):
+        return None
     return {**dict(zip(front, shape, strict=False)), **dict(zip(back[::-1], shape[::-1], strict=False))}

@@ -50,6 +50,7 @@ class Lambda(Layer):
     (None, 5, 3)
     """
 
+    signature = "... -> ..."
     common_mistakes = (
         "The function sees the batch axis: x[0] is the first sample of the batch, x[:, 0] the first step of each.",
         "Give a function a name with `def` and register it if the model is to be saved; a lambda cannot be saved.",

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import checks, context, registry
+from lamina.core.variable import Variable
 from lamina.layers.layer import Layer
 from lamina.layers.wrapper import Wrapper
 
@@ -54,12 +55,13 @@ class SpectralNormalization(Wrapper):
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
-        self.kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
-        if self.kernel is None:
+        kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
+        if kernel is None:
             raise ValueError(
                 f'SpectralNormalization: {type(self.layer).__name__} "{self.layer.name}" has no weight '
                 f"`kernel` or `embeddings` to normalize"
             )
+        self.kernel: Variable = kernel
         self.vector_u = self.add_weight(
             (1, self.kernel.shape[-1]), "truncated_normal", trainable=False, name="vector_u"
         )
