@@ -119,6 +119,13 @@ def test_axes_keep_their_names_through_layers_that_keep_axes():
     assert rows["d"].axes == ("batch", "new_height", "new_width", "features")
 
 
+def test_a_layer_without_a_signature_keeps_the_batch_axis():
+    model = lamina.Sequential([layers.Lambda(lambda x: x[:, ::2], name="half")])
+    row = rows_of(forms(model, np.zeros((5, 9))))["half"]
+    assert row.axes == ("batch", "")
+    assert "(batch, axis 1)" in forms(model, np.zeros((5, 9))).to_text(100)
+
+
 def test_an_open_axis():
     x = lamina.Input((None, 2))
     model = lamina.Model(x, layers.Conv1D(4, 3, name="c")(x))

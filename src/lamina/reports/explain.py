@@ -350,4 +350,9 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def _section(title: str, *parts: RenderableType) -> list[RenderableType]:
-    return [Text(""), Text(title, style="bold cyan"), *(Padding(part, (0, 0, 0, 2)) for part in parts)]
+    indented = (Padding(part, (0, 0, 0, 2), expand=False) if not _is_blank(part) else part for part in parts)
+    return [Text(""), Text(title, style="bold cyan"), *indented]
+
+
+def _is_blank(part: RenderableType) -> bool:
+    return isinstance(part, Text) and not part.plain

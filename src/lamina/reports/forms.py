@@ -376,7 +376,7 @@ def _call_rows(
 
 def _row(name: str, kind: str, axes: tuple[str, ...], shape: Any, at: tuple[Any, Any, Any], depth: int) -> Row:
     array, tensor, last = at
-    names = ("batch", *axes[1:]) if axes and array[:1] != tensor[:1] else axes
+    names = ("batch", *axes[1:]) if len(shape) and str(shape[0]) == str(dims.BATCH) else axes
     declared = tuple(_declared(d) for d in shape[1:])
     shown = dims.show_shape(shape)
     return Row(name, kind, names, declared, dims.to_public(shape), shown, array, tensor, last, depth)
