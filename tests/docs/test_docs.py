@@ -1,117 +1,28 @@
-"""Runs the programs in the guides and in the README, and compares what they print with what the page says.
-
-On a page, a ```python block may be followed by a ```text block: what it prints. With ``<!-- raises: ShapeError -->``
-before it, the block must raise that exception, whose message the text block ends with. In a text block ``...`` stands
-for any text, decimal fractions may differ a little, and times and line numbers are not compared. The blocks of one page
-share their variables.
-"""
+"""The programs in the guides and in the README do what the pages say; see `pages`."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
-import linecache
-import math
+import ast
 import re
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import pages
 import pytest
+from pages import WrongPage, agrees, check_page
 
 import lamina
+from lamina import layers
 
 ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "four-shapes.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-
-_BLOCK = re.compile(r"(?:<!-- raises: (\w+) -->\s*)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FRACTION = r"\d+\.\d{3,}(?:e-?\d+)?"
-_TOLERANCE = 0.02
-
-
-@dataclass(frozen=True)
-class Program:
-    """A block of code on a page: where it stands, what it has to print, what it has to raise."""
-
-    line: int
-    code: str
-    prints: str
-    raises: str | None
-
-
-class WrongPage(AssertionError):
-    """A page that does not say what happens."""
-
-
-def programs(page: str) -> Iterator[Program]:
-    """The Python blocks of a page, each with the text block right after it."""
-    blocks = [*_BLOCK.finditer(page), None]
-    for block, after in itertools.pairwise(blocks):
-        raises, language, code = block.groups()
-        if language == "python":
-            shown = after is not None and after[2] == "text" and not page[block.end() : after.start()].strip()
-            yield Program(page.count("\n", 0, block.start(3)), code, after[3] if shown else "", raises)
-
-
-def check_page(page: str) -> None:
-    """Run all the programs of a page, in order."""
-    count = len(re.findall("^```text$", page, re.MULTILINE))
-    found = list(programs(page))
-    if count != sum(bool(program.prints) for program in found):
-        raise WrongPage("a text block does not stand right after a python block (or is empty)")
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    for program in found:
-        printed = run(program, namespace)
-        if not agrees(program.prints, printed):
-            raise WrongPage(f"line {program.line}: the page says\n\n{program.prints}\nbut this comes:\n\n{printed}")
-
-
-def run(program: Program, namespace: dict[str, Any]) -> str:
-    """What a program prints, and the message of what it raises if it is to raise something."""
-    name = "example.py"
-    linecache.cache[name] = (len(program.code), None, program.code.splitlines(keepends=True), name)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        try:
-            exec(compile(program.code, name, "exec"), namespace)
-        except Exception as error:
-            if type(error).__name__ != program.raises:
-                raise WrongPage(f"line {program.line}: {type(error).__name__}: {error}") from error
-            return f"{printed.getvalue()}{program.raises}: {error}"
-    if program.raises:
-        raise WrongPage(f"line {program.line}: was to raise {program.raises}, but raised nothing")
-    return printed.getvalue()
-
-
-def agrees(expected: str, printed: str) -> bool:
-    """Whether the text is what was printed, but for times, line numbers, ``...`` and the last places of fractions."""
-    expected, printed = comparable(expected), comparable(printed)
-    parts = re.split(rf"(\.\.\.|{_FRACTION})", expected)
-    pattern = "".join(
-        re.escape(part) if i % 2 == 0 else ".*?" if part == "..." else f"({_FRACTION})" for i, part in enumerate(parts)
-    )
-    match = re.fullmatch(pattern, printed, re.DOTALL)
-    numbers = [float(part) for part in parts[1::2] if part != "..."]
-    return match is not None and all(
-        math.isclose(float(came), said, rel_tol=_TOLERANCE) for came, said in zip(match.groups(), numbers, strict=True)
-    )
-
-
-def comparable(text: str) -> str:
-    """The text without what differs from run to run, and without space at the ends of its lines."""
-    text = re.sub(r"(?<=- )[\d.]+m?s(?= -)", "TIME", text)
-    text = re.sub(r" *(\w+\.py):\d+", r" \1:LINE", text)
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 @pytest.fixture
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A terminal of a known width, layers numbered from the start, and settings put back afterwards."""
-    monkeypatch.setenv("COLUMNS", "96")
+    monkeypatch.setenv("COLUMNS", pages.WIDTH)
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "JUPYTER_COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     data_format = lamina.config.image_data_format()
@@ -128,7 +39,7 @@ def test_page_says_what_happens(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    prose = _BLOCK.sub("", path.read_text(encoding="utf-8"))
+    prose = pages.BLOCK.sub("", path.read_text(encoding="utf-8"))
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
         assert link.startswith("https://") or (path.parent / link).exists(), link
 
@@ -167,3 +78,26 @@ def test_wrong_pages_fail(page: str) -> None:
 def test_times_and_line_numbers_are_not_compared() -> None:
     assert agrees("a.py:12\nEpoch 1 - 3.1s - loss: 0.5000", "a.py:345\nEpoch 1 - 26ms - loss: 0.5001")
     assert not agrees("Epoch 1 - 3.1s - loss: 0.5", "Epoch 2 - 3.1s - loss: 0.5")
+
+
+def test_outputs_are_written_where_they_are_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(PAGE.replace("0.667 and ...", "nonsense") + FAILING + "End.\n")
+    pages.write_outputs(path)
+    assert path.read_text() == PAGE.replace("0.667 and ...", "0.6666666666666666 and more") + FAILING + "End.\n"
+
+
+ROW = r"^\| `(\w+)\((.*)\)` \| `(\(.*?\))`.* \| `(\(.*\))` \| `(\(.*\))` \|$"
+SHEET = re.findall(ROW, GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("layer", "arguments", "declared", "array", "shown"), SHEET)
+def test_cheat_sheet(layer: str, arguments: str, declared: str, array: str, shown: str) -> None:
+    made = eval(f"{layer}({arguments})", vars(layers) | {layer: getattr(layers, layer)})
+    sample, samples = ast.literal_eval(declared), ast.literal_eval(array)
+    assert samples == (300, *sample)
+    assert made(lamina.Input(shape=sample)).shape == ast.literal_eval(shown)
+
+
+def test_cheat_sheet_is_read() -> None:
+    assert len(SHEET) >= 10
