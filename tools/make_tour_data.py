@@ -10,6 +10,7 @@ FOLDER = Path(__file__).parents[1] / "src" / "lamina" / "tour" / "data"
 
 
 def main():
+    """Write the files."""
     digits = load_digits()
     np.savez_compressed(FOLDER / "digits.npz", x=digits.images.astype("uint8"), y=digits.target.astype("uint8"))
     cells = load_breast_cancer()

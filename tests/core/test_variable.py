@@ -64,9 +64,14 @@ def test_a_scope_takes_assignments_back():
 
 def test_a_scope_takes_them_back_after_an_error_too():
     v = Variable(1.0)
-    with pytest.raises(RuntimeError), StateScope():
-        v.assign(2.0)
-        raise RuntimeError
+
+    def fail():
+        with StateScope():
+            v.assign(2.0)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert float(v) == 1
 
 

@@ -101,6 +101,7 @@ LAYERS = {
 ELSEWHERE = {
     "GRUCell", "InputLayer", "LSTMCell", "RNN", "SimpleRNNCell", "SpectralNormalization", "StackedRNNCells", "Wrapper",
 }  # fmt: skip
+UNSIGNED = {"Lambda", "EinsumDense"}  # any function, any equation: their axes have no names of their own
 QUICK = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
@@ -165,6 +166,8 @@ def test_signature_traced_shape_and_real_shape_agree(name):
 
 def agree_with_signature(layer, inputs, outputs):
     signature = signature_of(layer)
+    if type(layer).__name__ in UNSIGNED:
+        return
     assert signature is not None, f"{type(layer).__name__} states no signature"
     known = {}
     for place, tensor in enumerate(inputs):
@@ -261,7 +264,7 @@ def test_gradients_are_finite(name):
     check()
 
 
-@pytest.mark.parametrize("name", sorted(LAYERS))
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - UNSIGNED))
 def test_the_wrong_rank_is_refused_by_name(name):
     signature = signature_of(make(name, example(name)[0]))
     axes = signature.inputs[0]

@@ -68,7 +68,9 @@ def images(K):
 
 def text(K):
     L = K.layers
-    model = K.Sequential([K.Input((7,)), L.Embedding(20, 5, mask_zero=True), L.LSTM(6), L.Dense(1, activation="sigmoid")])
+    model = K.Sequential(
+        [K.Input((7,)), L.Embedding(20, 5, mask_zero=True), L.LSTM(6), L.Dense(1, activation="sigmoid")]
+    )
     model.compile("nadam", "binary_crossentropy", metrics=["accuracy", K.metrics.Precision(), K.metrics.Recall()])
     return model, (TOKENS, (CLASSES > 0).astype("float32")), {}
 

@@ -34,7 +34,7 @@ def positive_int(name: str, value: Any) -> int:
 def sizes(name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """One whole number for each of `rank` axes, from one number for all or a sequence of them."""
     entries = (value,) * rank if is_whole(value) else value
-    fits = isinstance(entries, Sequence) or isinstance(entries, np.ndarray)
+    fits = isinstance(entries, (Sequence, np.ndarray))
     if not fits or isinstance(entries, str) or len(entries) != rank or not all(is_whole(e) for e in entries):
         each = "a whole number" if rank == 1 else f"a whole number or {rank} of them"
         raise ValueError(f"`{name}`={value!r}: expected {each}")

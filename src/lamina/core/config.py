@@ -67,7 +67,7 @@ def enable_x64() -> None:
     """Let JAX compute in 64 bits; it rounds to 32 unless told so."""
     import jax
 
-    if not jax.config.jax_enable_x64:
+    if not jax.config.read("jax_enable_x64"):
         jax.config.update("jax_enable_x64", True)
 
 

@@ -224,7 +224,8 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
         return config
     name, settings = config["class_name"], config.get("config")
     if name == "__numpy__":
-        return np.array(settings["value"], dtype=settings["dtype"])
+        values: dict[str, Any] = settings or {}
+        return np.array(values["value"], dtype=values["dtype"])
     module = str(config.get("module") or "")
     kinds = sorted(_by_kind, key=lambda kind: not module.startswith(f"keras.{_plural(kind)}"))
     holding = next((kind for kind in kinds if name in _by_kind[kind]), kinds[0] if kinds else "object")

@@ -91,10 +91,10 @@ class KerasTensor:
         )
 
     def __iter__(self) -> Any:
-        size = self._dims[0] if self._dims else None
+        size: Any = self._dims[0] if self._dims else None
         if not dims.is_known(size):
             raise TypeError(f"cannot iterate over the open first axis of a symbolic tensor of shape {self.shape}")
-        return (self[i] for i in range(size))
+        return (self[i] for i in range(size))  # type: ignore[index]
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise ValueError(_NO_VALUES.format(kind="numpy function", shape=self.shape))

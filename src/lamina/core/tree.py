@@ -20,7 +20,7 @@ def is_nested(structure: Any) -> bool:
     """
     if structure is None or isinstance(structure, (list, tuple, dict)):
         return structure is not None
-    return jax.tree.structure(structure).num_nodes != 1
+    return not jax.tree_util.all_leaves([structure])
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -56,7 +56,7 @@ def assert_same_structure(a: Any, b: Any) -> None:
         ValueError: they differ.
     """
     first, second = (jax.tree.structure(s, is_leaf=_is_none) for s in (a, b))
-    if first != second:
+    if first != second:  # type: ignore[operator]
         raise ValueError(f"the structures differ: {first} and {second}")
 
 
@@ -78,7 +78,12 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     [(('a', 0), 5)]
     """
     found = jax.tree_util.tree_flatten_with_path(structure, is_leaf=_is_none)[0]
-    return [(tuple(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k))) for k in path), leaf) for path, leaf in found]
+    return [(tuple(_step(key) for key in path), leaf) for path, leaf in found]
+
+
+def _step(key: Any) -> Any:
+    """The plain index, key or name in one of jax's path entries."""
+    return next((getattr(key, name) for name in ("key", "idx", "name") if hasattr(key, name)), key)
 
 
 def map_shape_structure(function: Callable[..., Any], structure: Any) -> Any:

@@ -203,6 +203,10 @@ def _forward(name: str, reflected: bool) -> Callable[..., Any]:
     return lambda self, other: function(self.value, _plain(other))
 
 
+def _apply(function: Callable[[Any], Any]) -> Callable[[Variable], Any]:
+    return lambda self: function(self.value)
+
+
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
     _dunder = _name.rstrip("_")
     setattr(Variable, f"__{_dunder}__", _forward(_name, False))
@@ -210,7 +214,7 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Variable, f"__{_name}__", _forward(_name, False))
 for _name in ("neg", "pos", "abs", "invert"):
-    setattr(Variable, f"__{_name}__", lambda self, f=getattr(operator, _name): f(self.value))
+    setattr(Variable, f"__{_name}__", _apply(getattr(operator, _name)))
 
 
 class StateScope:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from lamina.core.symbolic import KerasTensor
-from lamina.shapes import dims
+from lamina.shapes import dims, tracing
 from lamina.shapes.errors import ShapeError, failing_site
 from lamina.shapes.signatures import Axes, Signature
 
@@ -168,18 +168,11 @@ def check_known(layer: Any, shapes: list[tuple[Any, ...]]) -> None:
                 )
 
 
-def is_inconclusive(error: BaseException) -> bool:
-    """Whether a computation failed only because it wanted to know an open size."""
-    while error is not None:
-        if isinstance(error, jax.errors.InconclusiveDimensionOperation) or "_DimExpr" in str(error):
-            return True
-        error = error.__cause__  # type: ignore[assignment]
-    return False
-
-
 def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | None:
     """A `ShapeError` for an exception that came out of jax inside a layer's `call`; ``None`` for any other."""
-    if isinstance(error, ShapeError) or is_inconclusive(error) or not isinstance(error, (TypeError, ValueError)):
+    if isinstance(error, ShapeError) or not isinstance(error, (TypeError, ValueError)):
+        return None
+    if tracing.is_inconclusive(error):
         return None
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:

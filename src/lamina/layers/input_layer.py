@@ -133,7 +133,6 @@ def Input(
     >>> lamina.Input(("time", 8)).dims
     (batch, time, 8)
     """
-    layer = InputLayer(
-        shape, batch_size, dtype, batch_shape, input_tensor=tensor, optional=optional, name=name, sparse=sparse, **kwargs
-    )
+    kwargs |= {"input_tensor": tensor, "optional": optional, "name": name, "sparse": sparse}
+    layer = InputLayer(shape, batch_size, dtype, batch_shape, **kwargs)
     return layer._nodes[0].outputs

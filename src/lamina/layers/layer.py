@@ -105,6 +105,7 @@ class Layer(WeightLists):
         self._losses: list[Any] = []
         self._nodes: list[Node] = []
         self._building = False
+        self._build_shape: Any = None
 
     # What a subclass writes
 
@@ -232,8 +233,8 @@ class Layer(WeightLists):
         ):
             if len(values) != len(variables):
                 raise ValueError(f"`{name}` has {len(values)} values; {checking.describe(self)} has {len(variables)}")
-        values = zip([*trainable, *others], [*trainable_variables, *non_trainable_variables], strict=True)
-        with StateScope((v, _raw(value)) for v, value in values) as scope:
+        pairs = zip([*trainable, *others], [*trainable_variables, *non_trainable_variables], strict=True)
+        with StateScope((v, _raw(value)) for v, value in pairs) as scope:
             outputs = self(*args, **kwargs)
             after = [scope.value_of(v) for v in others]
             return (outputs, after, self.losses) if return_losses else (outputs, after)
@@ -256,7 +257,7 @@ class Layer(WeightLists):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes that the layer was built for."""
-        return {"input_shape": self._build_shape} if getattr(self, "_build_shape", None) is not None else None
+        return {"input_shape": self._build_shape} if self._build_shape is not None else None
 
     def add_weight(
         self,

@@ -48,7 +48,7 @@ def is_known(dim: Any) -> bool:
 
 def symbols(dims: Iterable[Any]) -> list[str]:
     """Names of the free dimensions inside, in order of appearance."""
-    found = {}
+    found: dict[str, None] = {}
     for dim in dims:
         if not is_known(dim):
             for name in re.findall(r"[A-Za-z_]\w*", str(dim)):

@@ -61,9 +61,8 @@ def _visit(stop: Stop, console: Console, explains: bool) -> Result:
     x_train, y_train, x_test, y_test = data
     started = time.perf_counter()
     console.print(f"\n{stop.story}")
-    console.print(
-        f"[dim]x_train {x_train.shape}   y_train {y_train.shape}   x_test {x_test.shape}   y_test {y_test.shape}[/dim]\n"
-    )
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    console.print("[dim]" + "   ".join(f"{name} {array.shape}" for name, array in arrays.items()) + "[/dim]\n")
     console.print(Padding(_code(stop), (0, 2)))
     model = stop.build()
     console.print("\n[bold]The same model in the four forms of a shape[/bold]\n")
