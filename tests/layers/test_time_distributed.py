@@ -8,6 +8,7 @@ import pytest
 
 import lamina
 from lamina import layers
+from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
 
 RNG = np.random.default_rng(4)
@@ -39,6 +40,7 @@ def test_signatures():
 
 
 def test_open_axes():
+    dims.forget_labels()
     y = layers.TimeDistributed(layers.GRU(3))(lamina.Input((None, None, 4)))
     assert y.shape == (None, None, 3)
     assert repr(y.dims) == "(batch, steps, 3)"

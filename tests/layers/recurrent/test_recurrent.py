@@ -9,6 +9,7 @@ import pytest
 
 import lamina
 from lamina import layers
+from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
 
 RNG = np.random.default_rng(3)
@@ -42,6 +43,7 @@ def test_signature_follows_from_the_flags():
 
 
 def test_open_time_axis_keeps_its_name():
+    dims.forget_labels()
     y = layers.LSTM(4, return_sequences=True)(lamina.Input((None, 8)))
     assert y.shape == (None, None, 4)
     assert repr(y.dims) == "(batch, time, 4)"
@@ -353,7 +355,7 @@ def test_cell_of_layers_that_are_built_late_and_random_and_moving():
     y = np.asarray(layer(jnp.ones((2, 5, 3)), training=True))
     assert len(layer.trainable_weights) == 4
     assert any((y[:, 0] != y[:, t]).any() for t in range(1, 5))  # another draw at each step
-    assert layer.cell.norm.moving_variance.numpy().max() < 1.0
+    assert (layer.cell.norm.moving_variance.numpy() != 1.0).all()
     value = np.asarray(layer.cell.dense(jnp.ones((2, 3))))
     (loss,) = layer.losses
     np.testing.assert_allclose(loss, 5 * (value**2).mean(), rtol=1e-5)

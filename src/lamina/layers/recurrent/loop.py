@@ -27,7 +27,9 @@ class Plan(NamedTuple):
     zero_masked: bool
 
 
-def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) -> tuple[Any, Any, Any]:
+def run(
+    body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan, echoes: bool = False
+) -> tuple[Any, Any, Any]:
     """Go through time.
 
     Args:
@@ -38,6 +40,7 @@ def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) 
             output, also counts as the output before the first step.
         rest: what else goes from step to step, whatever the mask says.
         plan: see `Plan`.
+        echoes: whether the output of a step is its first new state, so that it need not be carried along as well.
 
     Returns:
         The output of the last step, or those of all steps `(time, batch, ...)` in the order they were worked out;
@@ -46,6 +49,9 @@ def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) 
     first = jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype)
     output_spec = jax.eval_shape(body, first, states, rest)[0]
     blank = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), output_spec)
+    carries = not plan.sequences or mask is not None
+    if echoes:
+        carries = not plan.sequences and mask is not None and plan.zero_masked
     start = states[0] if _same_form(states[0], blank) else blank
 
     def step(carry: Any, entry: Any) -> tuple[Any, Any]:
@@ -53,15 +59,18 @@ def run(body: Body, inputs: Any, mask: Any, states: Any, rest: Any, plan: Plan) 
         value, keep = entry
         output, after, rest = body(value, before, rest)
         if keep is not None:
-            output = choose(keep, output, blank if plan.zero_masked else last)
+            output = choose(keep, output, blank if plan.zero_masked else before[0] if echoes else last)
             after = choose(keep, after, before)
-        return (output, after, rest), output if plan.sequences else None
+        return (output if carries else None, after, rest), output if plan.sequences else None
 
     unroll = plan.unroll and isinstance(inputs.shape[0], int)
-    carry, outputs = jax.lax.scan(step, (start, states, rest), (inputs, mask), reverse=plan.reverse, unroll=unroll)
+    first_carry = (start if carries else None, states, rest)
+    (last, states, rest), outputs = jax.lax.scan(step, first_carry, (inputs, mask), reverse=plan.reverse, unroll=unroll)
     if plan.sequences and plan.reverse:
         outputs = jax.tree.map(lambda y: jnp.flip(y, 0), outputs)
-    return (outputs if plan.sequences else carry[0]), carry[1], carry[2]
+    if not plan.sequences:
+        outputs = last if carries else states[0]
+    return outputs, states, rest
 
 
 def _same_form(a: Any, b: Any) -> bool:
@@ -82,7 +91,8 @@ def recur(
 
     Outside of a compiled function the loop is compiled once for all layers that have the same step and shapes.
     """
-    loop = _compiled if all(_is_plain(option) for option in options) else _loop
+    compiling = isinstance(projected, jax.core.Tracer)
+    loop = _compiled if not compiling and all(_is_plain(option) for option in options) else _loop
     return loop(step, options, projected, mask, states, weights, plan)
 
 
@@ -93,7 +103,7 @@ def _loop(
         output, after = step(value, before, weights, *options)
         return output, after, rest
 
-    return run(body, projected, mask, states, None, plan)[:2]
+    return run(body, projected, mask, states, None, plan, echoes=True)[:2]
 
 
 _compiled = jax.jit(_loop, static_argnums=(0, 1, 6))
