@@ -189,7 +189,12 @@ def test_cell_states(name):
 
 
 def stacked(L, **kwargs):
-    return L.RNN([L.LSTMCell(3), L.GRUCell(4), L.SimpleRNNCell(2)], **kwargs)
+    return L.RNN(
+        L.StackedRNNCells(
+            [L.LSTMCell(3, name="a"), L.GRUCell(4, name="b"), L.SimpleRNNCell(2, name="c")], name="cells"
+        ),
+        **kwargs,
+    )
 
 
 @pytest.mark.parametrize("flags", [{}, {"return_sequences": True, "return_state": True, "go_backwards": True}])
@@ -205,8 +210,8 @@ def minimal(L):
     package = lamina if L is lamina.layers else keras
 
     class Minimal(L.Layer):
-        def __init__(self, **kwargs):
-            super().__init__(**kwargs)
+        def __init__(self):
+            super().__init__(name="minimal")
             self.state_size = [3, 1]
             self.output_size = 5
 
