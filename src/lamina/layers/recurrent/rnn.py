@@ -138,7 +138,8 @@ class RNN(Layer):
     def _make_states(self, batch: Any) -> None:
         if not dims.is_known(batch):
             raise self._unknown_batch("(None, ...)")
-        values = self.get_initial_state(batch)
+        with jax.ensure_compile_time_eval():  # they outlive the trace in which the layer may be built
+            values = self.get_initial_state(batch)
         self.states = jax.tree.map(lambda v: Variable(v, trainable=False, autocast=False, name="rnn_state"), values)
 
     def _unknown_batch(self, received: str) -> ShapeError:
