@@ -134,6 +134,12 @@ class ShapeError(ValueError):
             lines += ["", "    Fixes, each one tried:", *(f"      {i}. {fix}" for i, fix in enumerate(self.fixes, 1))]
         return "\n".join(lines)
 
+    def about(self, argument: str) -> ShapeError:
+        """The same error, which says which argument it is about."""
+        self.summary = f"`{argument}`: {self.summary}"
+        self.args = (self.render(),)
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (type(self), self.__dict__.copy()))
 

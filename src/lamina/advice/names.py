@@ -1,0 +1,111 @@
+"""The user's own names, read off the statement that a call site stands in."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from functools import lru_cache
+
+from lamina.shapes.errors import CallSite
+
+_LONGEST = 48  # an expression longer than that is called by the argument's name instead
+
+
+def statement(site: CallSite | None) -> ast.stmt | None:
+    """The innermost statement around a line of the user's program; ``None`` if its source cannot be read."""
+    if site is None:
+        return None
+    lines = tuple(linecache.getlines(site.file))
+    return _statement_at(lines, site.line) if lines else None
+
+
+@lru_cache(maxsize=8)
+def _parsed(lines: tuple[str, ...]) -> ast.Module | None:
+    try:
+        return ast.parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _statement_at(lines: tuple[str, ...], line: int) -> ast.stmt | None:
+    tree = _parsed(lines)
+    if tree is None:
+        return None
+    around = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
+    return max(around, key=lambda n: (n.lineno, -(n.end_lineno or 0)), default=None)
+
+
+def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:
+    """The calls in the statement, outermost first; only those of functions or methods with one of the names given."""
+    found = statement(site)
+    for node in ast.walk(found) if found is not None else ():
+        if isinstance(node, ast.Call) and (not functions or function_name(node) in functions):
+            yield node
+
+
+def function_name(call: ast.Call) -> str:
+    """``fit`` of ``model.fit(x, y)``."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def argument_node(call: ast.Call, name: str, position: int) -> ast.expr | None:
+    """What was written for an argument; ``None`` if nothing, or if it came through ``*`` or ``**``."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    before = call.args[: position + 1]
+    if len(before) <= position or any(isinstance(a, ast.Starred) for a in before):
+        return None
+    return before[position]
+
+
+def argument(
+    site: CallSite | None, functions: tuple[str, ...] | str, name: str, position: int, default: str = ""
+) -> str:
+    """What the user wrote for an argument: ``x_train`` for ``x`` in ``model.fit(x_train, y_train)``.
+
+    Args:
+        site: the line of the call.
+        functions: names that the function called may have; an empty tuple for any.
+        name: name of the argument.
+        position: its place among the positional arguments.
+        default: what to say where it cannot be read, or is long; `name` if not given.
+    """
+    wanted = (functions,) if isinstance(functions, str) else functions
+    for call in calls(site, *wanted):
+        node = argument_node(call, name, position)
+        if node is not None:
+            return short(node) or default or name
+    return default or name
+
+
+def short(node: ast.expr | None) -> str:
+    """An expression as text; ``""`` if it is too long to be repeated."""
+    text = ast.unparse(node) if node is not None else ""
+    return text if len(text) <= _LONGEST else ""
+
+
+def elements(node: ast.expr | None) -> list[str]:
+    """The expressions of a list or tuple that was written out: ``["left", "right"]`` of ``[left, right]``."""
+    if not isinstance(node, (ast.List, ast.Tuple)):
+        return []
+    return [short(e) for e in node.elts]
+
+
+def indexed(text: str, index: str) -> str:
+    """``x[..., None]`` from ``x`` and ``"[..., None]"``; an expression of several parts gets parentheses."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return f"({text}){index}"
+    simple = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.List, ast.Tuple))
+    return f"{text}{index}" if simple else f"({text}){index}"
+
+
+def target(site: CallSite | None) -> str:
+    """The one variable that the statement assigns to; ``""`` if there is none."""
+    found = statement(site)
+    if isinstance(found, ast.Assign) and len(found.targets) == 1 and isinstance(found.targets[0], ast.Name):
+        return found.targets[0].id
+    return ""
