@@ -89,7 +89,7 @@ class Layer(WeightLists):
         name: str | None = None,
         **kwargs: Any,
     ):
-        self._declared_input, self._initial_weights = take_legacy_arguments(type(self).__name__, kwargs)
+        self._declared_input, self._initial_weights = take_legacy_arguments(type(self), kwargs)
         if name is not None and not isinstance(name, str):
             raise ValueError(f"`name`={name!r}: a layer's name is a string")
         self.name = name or context.auto_name(type(self).__name__)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from lamina.core import checks
 from lamina.shapes import dims
 
 _KNOWN = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape", "input_dim", "input_length",
-          "batch_input_shape", "batch_shape", "batch_size", "input_dtype", "weights")  # fmt: skip
+          "batch_input_shape", "batch_shape", "batch_size", "weights")  # fmt: skip
 
 
-def take_legacy_arguments(kind: str, kwargs: dict[str, Any]) -> tuple[tuple[Any, ...] | None, Any]:
+def take_legacy_arguments(cls: type, kwargs: dict[str, Any]) -> tuple[tuple[Any, ...] | None, Any]:
     """The batch shape that ``input_shape=`` and its like declare (or ``None``), and the values of ``weights=``.
 
     Raises:
         TypeError: there are other arguments; the message offers near names.
         ValueError: the shape is malformed.
     """
-    checks.no_unknown(kind, kwargs, _KNOWN)
+    kind = cls.__name__
+    own = list(inspect.signature(cls.__init__).parameters)[1:]  # type: ignore[misc]
+    checks.no_unknown(kind, kwargs, [*_KNOWN, *(name for name in own if name not in kwargs)])
     batch_shape = kwargs.get("batch_input_shape", kwargs.get("batch_shape"))
     if batch_shape is not None:
         return tuple(_checked(batch_shape, "batch_input_shape")), kwargs.get("weights")

@@ -199,4 +199,4 @@ class Sequential(Model):
 
 
 def _input_dtype(layer: Layer) -> str | None:
-    return getattr(layer, "input_dtype", None) or layer.compute_dtype
+    return layer.compute_dtype
