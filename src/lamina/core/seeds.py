@@ -68,7 +68,7 @@ class SeedGenerator:
         """The seed it was made with."""
         return self._initial_seed
 
-    def next(self, ordered: bool = True) -> jax.Array:
+    def next(self) -> jax.Array:
         """The seed for one draw, ``uint32 (2,)``; the next call gives another one."""
         seed = self.state._value
         self.state.set_raw(seed + jnp.array([0, 1], dtype="uint32"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from lamina.core import registry
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.checking import InputSpec
@@ -213,9 +216,32 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
+
+
+def serialize(layer: Layer) -> Any:
+    """A description of a layer out of plain values."""
+    return registry.serialize(layer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The layer that a description stands for.
+
+    Raises:
+        ValueError: it names no layer; the message offers near names.
+
+    Example:
+
+    >>> import lamina
+    >>> layer = lamina.layers.Dense(3, name="three")
+    >>> lamina.layers.deserialize(lamina.layers.serialize(layer))
+    <Dense name=three, built=False>
+    """
+    return registry.resolve("layer", config, Layer, custom_objects)

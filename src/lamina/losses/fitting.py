@@ -55,11 +55,16 @@ def check_labels(loss: Any, y_true: Any, y_pred: Any) -> None:
     """
     if isinstance(loss, str):
         loss = registry.resolve("loss", loss)
-    function = getattr(loss, "fn", loss)
-    kind = _kinds.get(function) if callable(function) else None
+    function, kind = getattr(loss, "fn", loss), label_kind(loss)
     if kind is not None and hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
         axis = getattr(loss, "fn_kwargs", {}).get("axis", -1)
         check(function.__name__, kind, _shape(y_true), _shape(y_pred), axis if isinstance(axis, int) else -1)
+
+
+def label_kind(loss: Any) -> str | None:
+    """What a loss function or object expects of its labels; ``None`` where nothing is known."""
+    function = getattr(loss, "fn", loss)
+    return _kinds.get(function) if callable(function) else None
 
 
 def _shape(tensor: Any) -> Shape:

@@ -92,7 +92,7 @@ class Sequential(Model):
     def _start_from(self, layer: Layer) -> None:
         """Take the input from a first layer that declares it, or from a model that has one."""
         if layer._declared_input is not None:
-            self._input_layer = InputLayer(batch_shape=layer._declared_input, dtype=_input_dtype(layer))
+            self._input_layer = InputLayer(batch_shape=layer._declared_input, dtype=layer.compute_dtype)
         elif isinstance(layer, Model) and layer._graph is not None and len(layer.inputs) == 1:
             first = layer.inputs[0]
             self._input_layer = InputLayer(input_tensor=KerasTensor.of_spec(first.spec), dtype=first.dtype)
@@ -159,7 +159,7 @@ class Sequential(Model):
             raise ValueError(f"{self.name!r} has no layers yet; add some before building it")
         if input_shape is None:
             raise ValueError(f"`input_shape` is needed to build {self.name!r}: such as (None, 10)")
-        self._input_layer = InputLayer(batch_shape=tuple(input_shape), dtype=_input_dtype(self._stack[0]))
+        self._input_layer = InputLayer(batch_shape=tuple(input_shape), dtype=self._stack[0].compute_dtype)
         self._tensor = self._input_layer.output
         try:
             for layer in self._stack:
@@ -196,7 +196,3 @@ class Sequential(Model):
         if shape is not None and model._graph is None and model._stack:
             model.build(tuple(shape))
         return model
-
-
-def _input_dtype(layer: Layer) -> str | None:
-    return layer.compute_dtype

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,6 +31,7 @@ class CompiledLoss:
         self.losses: list[Loss | None] = []
         self.weights: list[float] = []
         self.trackers: list[Mean] = []
+        self._tracker_of: dict[str, Mean] = {}
         self.built = False
 
     def build(self, y_pred: Any) -> None:
@@ -44,9 +46,20 @@ class CompiledLoss:
         self.losses = [as_loss(entry) for entry in given]
         weights = per_output("loss_weights", self.given_weights, y_pred, names)
         self.weights = [1.0 if w is None else checks.real("loss_weights", w) for w in weights]
-        if len(names) > 1:
-            self.trackers = [Mean(name=f"{name}_loss") for name, loss in zip(names, self.losses, strict=True) if loss]
+        self._make_trackers(y_pred, names)
         self.built = True
+
+    def _make_trackers(self, y_pred: Any, names: list[str]) -> None:
+        """A mean for each output that has a loss, if there are several, in the order of the losses given."""
+        active = {name: loss for name, loss in zip(names, self.losses, strict=True) if loss is not None}
+        if len(active) < 2:
+            return
+        known = self.output_names is not None or isinstance(y_pred, dict)
+        labels = unique(f"{name if known else loss.name}_loss" for name, loss in active.items())
+        self._tracker_of = {name: Mean(name=label) for name, label in zip(active, labels, strict=True)}
+        in_given_order = isinstance(y_pred, dict) and isinstance(self.given, dict)
+        order = [name for name in self.given if name in active] if in_given_order else list(active)
+        self.trackers = [self._tracker_of[name] for name in order]
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The total as a scalar."""
@@ -56,15 +69,14 @@ class CompiledLoss:
         truths = match("y", y_true, y_pred, self.names)
         weights = spread("sample_weight", sample_weight, y_pred, self.names)
         total: Any = 0.0
-        trackers = iter(self.trackers)
         for name, loss, weight, truth, predicted, sample in zip(
             self.names, self.losses, self.weights, truths, predictions, weights, strict=True
         ):
             if loss is None:
                 continue
             value = call_loss(loss, truth, predicted, sample, name)
-            if self.trackers:
-                next(trackers).update_state(value, sample_weight=predicted.shape[0] if predicted.ndim else 1)
+            if name in self._tracker_of:
+                self._tracker_of[name].update_state(value, sample_weight=predicted.shape[0] if predicted.ndim else 1)
             total = total + weight * value
         return total
 
@@ -74,7 +86,8 @@ def as_loss(identifier: Any) -> Any:
     found = losses.get(identifier)
     if found is None or isinstance(found, Loss):
         return found
-    return losses.LossFunctionWrapper(found, name=getattr(found, "__name__", type(found).__name__))
+    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", type(found).__name__)
+    return losses.LossFunctionWrapper(found, name=name.strip("<>"))
 
 
 def call_loss(loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: str) -> Any:
@@ -125,6 +138,7 @@ class CompiledMetrics(Metric):
         super().__init__(name=name)
         self.plain, self.weighted, self.output_names = plain, weighted, output_names
         self.entries: list[tuple[int, str, Metric, bool]] = []
+        self.by_output = False  # whether the names of outputs stand before those of metrics
         self.built = False
 
     @property
@@ -136,6 +150,11 @@ class CompiledMetrics(Metric):
         """The metrics inside."""
         return [metric for _, _, metric, _ in self.entries]
 
+    @property
+    def labels(self) -> list[str]:
+        """What the logs call them."""
+        return [label for _, label, _, _ in self.entries]
+
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Match the metrics with the outputs; ``"accuracy"`` is read off their shapes.
 
@@ -144,19 +163,23 @@ class CompiledMetrics(Metric):
         """
         self.names = names_of(y_pred, self.output_names)
         predictions, truths = jax.tree.leaves(y_pred), match("y", y_true, y_pred, self.names)
-        used: dict[str, int] = {}
-        for argument, given, takes_weights in (
-            ("metrics", self.plain, False),
-            ("weighted_metrics", self.weighted, True),
-        ):
-            chosen = metrics_per_output(argument, given, y_pred, self.names)
-            for place, wanted in enumerate(chosen):
-                for identifier in wanted:
+        self.by_output = len(self.names) > 1 and (self.output_names is not None or isinstance(y_pred, dict))
+        given = [
+            metrics_per_output(argument, value, y_pred, self.names)
+            for argument, value in (("metrics", self.plain), ("weighted_metrics", self.weighted))
+        ]
+        labels: list[str] = []
+        for place, output in enumerate(self.names):
+            prefix = f"{output}_" if self.by_output else ""
+            for takes_weights, chosen in enumerate(given):
+                for identifier in chosen[place]:
                     metric = _as_metric(identifier, truths[place], predictions[place])
-                    label = metric.name if len(self.names) == 1 else f"{self.names[place]}_{metric.name}"
-                    used[label] = used.get(label, 0) + 1
-                    label = label if used[label] == 1 else f"{label}_{used[label] - 1}"
-                    self.entries.append((place, label, metric, takes_weights))
+                    label = prefix + metric.name
+                    if takes_weights and label in labels:
+                        label = f"{prefix}weighted_{metric.name}"
+                    labels.append(label)
+                    self.entries.append((place, label, metric, bool(takes_weights)))
+        self.entries = [(p, label, m, w) for (p, _, m, w), label in zip(self.entries, unique(labels), strict=True)]
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -211,12 +234,17 @@ def names_of(y_pred: Any, output_names: list[str] | None) -> list[str]:
     if isinstance(y_pred, dict):
         return [str(path[-1]) for path, _ in leaves]
     if output_names is not None and len(output_names) == len(leaves):
-        unique: list[str] = []
-        for name in output_names:
-            taken = sum(u == name or u.rsplit("_", 1)[0] == name for u in unique)
-            unique.append(name if name not in unique else f"{name}_{taken}")
-        return unique
+        return unique(output_names)
     return [f"output_{i}" for i in range(len(leaves))] if len(leaves) > 1 else ["output"]
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, those that came before with a number at the end."""
+    seen: list[str] = []
+    for name in names:
+        numbered = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
+        seen.append(next(candidate for candidate in numbered if candidate not in seen))
+    return seen
 
 
 def per_output(argument: str, given: Any, y_pred: Any, names: list[str]) -> list[Any]:

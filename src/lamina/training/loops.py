@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -10,11 +13,14 @@ import numpy as np
 
 from lamina.training.callbacks import CallbackList, History
 from lamina.training.feeding import Feed
+from lamina.training.frozen import as_compiled
+from lamina.training.interrupts import interruptible, unbroken
 from lamina.training.programs import same_shapes
 from lamina.training.progress import Progress
 from lamina.training.steps import pack_x_y_sample_weight
 
 
+@interruptible()
 def run_fit(
     model: Any,
     feed: Feed,
@@ -67,7 +73,8 @@ def _callbacks(
 def _finish_weights(model: Any) -> None:
     """Let an optimizer that averages weights put the averages in place."""
     if model.optimizer is not None and model.optimizer.built:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        with as_compiled(model):
+            model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
 def _train_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress) -> dict[str, Any]:
@@ -84,6 +91,7 @@ def _train_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress
     return to_floats(logs)
 
 
+@interruptible()
 def run_evaluate(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> dict[str, Any]:
     """Evaluation on all batches."""
     calls = _callbacks(callbacks, model, feed, 1, verbose)
@@ -114,60 +122,78 @@ def _test_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress 
     return logs
 
 
+@interruptible()
 def run_predict(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> Any:
     """Outputs of all batches, one after the other."""
     calls = _callbacks(callbacks, model, feed, 1, verbose)
     progress = Progress(1, feed.steps, verbose, mode="predict")
     parts: list[Any] = []
+    done = 0
     try:
         progress.epoch_begin(0)
         calls.on_predict_begin()
-        for done, batch in enumerate(feed.epoch()):
+        for group in grouped(feed.epoch(), model.steps_per_execution):
             calls.on_predict_batch_begin(done)
-            outputs = run_step(model, "predict", [batch])
-            parts.append(outputs)
-            calls.on_predict_batch_end(done, lambda outputs=outputs: {"outputs": jax.tree.map(np.asarray, outputs)})
-            progress.step(done + 1, {})
+            outputs = [run_step(model, "predict", [batch]) for batch in group]
+            parts += outputs
+            done += len(group)
+            calls.on_predict_batch_end(done - 1, lambda outputs=outputs: {"outputs": joined(outputs)})
+            progress.step(done, {})
         calls.on_predict_end()
         progress.epoch_end({})
     finally:
         progress.close()
+    return joined(parts)
+
+
+def joined(parts: list[Any]) -> Any:
+    """Batches of outputs as one, in numpy arrays ``(samples, ...)``."""
     return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
 def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
     """One dispatch: the batches go through the model's step of that kind, and its variables get the new values."""
-    holders = model._state(kind)
-    step = getattr(model, f"{kind}_step")
-    key = tuple(id(v) for group in holders for v in group)
     data = [pack_x_y_sample_weight(*batch) for batch in batches]
-    state = tuple([v._value for v in group] for group in holders)
-    if kind == "train":
-        _separate(state)
-    if len(data) == 1:
-        logs, state = model._programs.get(kind, step, key)(state, data[0])
-    elif same_shapes(data):
-        logs, state = model._programs.get_many(kind, step, key)(state, data)
-    else:
-        program = model._programs.get(kind, step, key)
-        for batch in data:
-            logs, state = program(state, batch)
-    written = holders[1:] if kind == "predict" else holders
-    values = [state] if kind == "predict" else state
-    for group, new in zip(written, values, strict=True):
-        for variable, value in zip(group, new, strict=True):
-            variable._value = value
+    step = getattr(model, f"{kind}_step")
+    with as_compiled(model):
+        holders = model._state(kind)
+        key = tuple(id(v) for group in holders for v in group)
+        together = len(data) > 1 and same_shapes(data)
+        program = (model._programs.get_many if together else model._programs.get)(kind, step, key)
+        for batch in [data] if together else data:
+            state = tuple([v._value for v in group] for group in holders)
+            if kind == "train":
+                _own(state)
+            program.make_ready(state, batch)
+            with unbroken() if program.compiled else contextlib.nullcontext():
+                logs, state = program(state, batch)
+                _take(holders[1:] if kind == "predict" else holders, [state] if kind == "predict" else state)
     return logs
 
 
-def _separate(state: tuple[list[Any], ...]) -> None:
-    """Variables that share one array (a value assigned from another) get their own, since the state is donated."""
-    seen: set[int] = set()
+def _take(holders: list[list[Any]], state: Any) -> None:
+    """Give variables their new values."""
+    for group, new in zip(holders, state, strict=True):
+        for variable, value in zip(group, new, strict=True):
+            variable._value = value
+
+
+def _own(state: tuple[list[Any], ...]) -> None:
+    """Copies of arrays that someone else holds too (the user, another variable), since the state is donated."""
     for values in state:
-        for place, value in enumerate(values):
-            if id(value) in seen:
-                values[place] = value.copy()
-            seen.add(id(values[place]))
+        for place in range(len(values)):
+            if sys.getrefcount(values[place]) > _ALONE:
+                values[place] = values[place].copy()
+
+
+def _count_of_one() -> int:
+    """The reference count, as `_own` sees it, of a value that only its variable and the state hold."""
+    variable = SimpleNamespace(_value=object())
+    values = [variable._value]
+    return sys.getrefcount(values[0])
+
+
+_ALONE = _count_of_one()
 
 
 def grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -183,5 +209,14 @@ def grouped(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
 
 
 def to_floats(logs: Any) -> dict[str, Any]:
-    """Logs as plain numbers (arrays stay arrays)."""
-    return {name: float(value) if np.ndim(value) == 0 else np.asarray(value) for name, value in logs.items()}
+    """Logs as plain numbers (arrays stay arrays, dicts inside are taken out)."""
+    if not isinstance(logs, dict):
+        raise ValueError(f"a step gave the logs {logs!r}: expected a dict of numbers by name")
+    plain: dict[str, Any] = {}
+    for name, value in logs.items():
+        plain.update(
+            to_floats(value)
+            if isinstance(value, dict)
+            else {name: float(value) if np.ndim(value) == 0 else np.asarray(value)}
+        )
+    return plain

@@ -16,6 +16,7 @@ from lamina.core.variable import StateScope, Variable
 from lamina.layers.calling import call_info
 from lamina.layers.tracking import held
 from lamina.metrics import Mean, Metric
+from lamina.optimizers import Optimizer
 from lamina.training import compiled
 
 
@@ -47,12 +48,12 @@ class Steps:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics: the loss, those held by the model and its layers, and those of `compile`."""
+        """The metrics: the loss, those of `compile`, and those held by the model and its layers."""
         own = [m for layer in self._flatten_layers() for m in held(layer, Metric)]  # type: ignore[attr-defined]
         first = [self._loss_tracker] if self.compiled else []  # type: ignore[attr-defined]
         trackers = self._compile_loss.trackers if self._compile_loss is not None else []
         last = [self._compile_metrics] if self._compile_metrics is not None else []
-        return [*first, *trackers, *own, *last]
+        return [*first, *last, *trackers, *own]
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -129,7 +130,7 @@ class Steps:
         holders = [self.trainable_variables, self.non_trainable_variables, self.metrics_variables]  # type: ignore[attr-defined]
         values = [trainable_variables, non_trainable_variables, metrics_variables]
         if optimizer_variables is not None:
-            holders.append(self.optimizer.variables)
+            holders.append(self._optimizer_variables())
             values.append(optimizer_variables)
         with StateScope(_pairs(holders, values)) as scope:
             y_pred = self(x, training=training)  # type: ignore[operator]
@@ -139,11 +140,16 @@ class Steps:
             measured = [scope.value_of(v) for v in holders[2]]
             return scaled, (loss, y_pred, others, measured, compiled.masks_of(y_pred))
 
+    def _optimizer_variables(self) -> list[Variable]:
+        """The variables of all optimizers that the model holds, that of `compile` first."""
+        return [v for optimizer in held(self, Optimizer) for v in optimizer.variables]
+
     def train_step(self, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
         """One update, as a pure function.
 
         Args:
-            state: ``(trainable, non_trainable, optimizer, metrics)`` variables' values.
+            state: ``(trainable, non_trainable, optimizer, metrics)`` variables' values; the optimizer's are followed by
+                those of further optimizers that the model holds in its attributes.
             data: a batch, as generators yield it.
 
         Returns:
@@ -234,4 +240,3 @@ def _pairs(holders: Iterable[Any], values: Iterable[Any]) -> list[tuple[Variable
         for group, given in zip(holders, values, strict=True)
         for variable, value in zip(group, given, strict=True)
     ]
-

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -14,10 +15,14 @@ from lamina import metrics as metric_names
 from lamina.core import checks, tree
 from lamina.core.variable import StateScope, Variable
 from lamina.metrics import Mean
+from lamina.shapes.errors import ShapeError
 from lamina.training import compiled, feeding, loops
 from lamina.training.callbacks import History
 from lamina.training.feeding import make_feed
-from lamina.training.programs import Programs
+from lamina.training.classes import check_class_numbers
+from lamina.training.frozen import Trainables, as_compiled
+from lamina.training.interrupts import interruptible
+from lamina.training.programs import Programs, shapes_of
 from lamina.training.steps import Steps, unpack_x_y_sample_weight
 
 
@@ -37,6 +42,8 @@ class Trainer(Steps):
         self._compile_metrics = None
         self._compile_arguments: dict[str, Any] = {}
         self._programs = Programs(compiled=True)
+        self._output_specs: Any = None
+        self._trainables: Trainables | None = None
 
     def _forget_programs(self) -> None:
         self._programs = Programs(compiled=not self.run_eagerly and self.jit_compile is not False)
@@ -104,6 +111,7 @@ class Trainer(Steps):
         self.run_eagerly, self.steps_per_execution, self.jit_compile = bool(run_eagerly), steps, jit_compile
         self.stop_training = False
         self.compiled = True
+        self._trainables = Trainables(self)
         self._forget_programs()
 
     @property
@@ -114,7 +122,7 @@ class Trainer(Steps):
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `evaluate` gives, in its order; per-batch metrics appear once data has been seen."""
-        return list(self.get_metrics_result()) if self.compiled else []
+        return self._order(self.get_metrics_result()) if self.compiled else []
 
     def _need_compiled(self, method: str) -> None:
         if not self.compiled:
@@ -187,16 +195,15 @@ class Trainer(Steps):
         )
         with contextlib.ExitStack() as stack:
             stack.callback(feed.close)
-            self._prepare(feed.first(), "fit")
+            self._prepare(feed.first(), "fit", feed.labels())
             validation = None
             if validation_data is not None:
                 vx, vy, vw = _validation_parts(validation_data)
                 size = validation_batch_size or batch_size
-                validation = make_feed(
-                    vx, vy, vw, batch_size=size, steps=validation_steps, argument="validation_data"
-                )
+                validation = make_feed(vx, vy, vw, batch_size=size, steps=validation_steps, argument="validation_data")
                 stack.callback(validation.close)
-                self._prepare(validation.first(), "fit")
+                with naming("validation_data"):
+                    self._prepare(validation.first(), "evaluate", validation.labels())
             return loops.run_fit(
                 self, feed, validation, start, epochs, verbose, callbacks, _validate_when(validation_freq)
             )
@@ -227,9 +234,9 @@ class Trainer(Steps):
         self._need_compiled("evaluate")
         feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
         with contextlib.closing(feed):
-            self._prepare(feed.first(), "evaluate")
+            self._prepare(feed.first(), "evaluate", feed.labels())
             logs = loops.run_evaluate(self, feed, verbose, callbacks)
-        return _report(logs, return_dict)
+        return self._report(logs, return_dict)
 
     def predict(
         self,
@@ -261,15 +268,18 @@ class Trainer(Steps):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One update with one batch. Metrics add up from call to call; `reset_metrics` starts them anew.
+        """One update with one batch.
+
+        Args:
+            x, y, sample_weight, class_weight: as in `fit`.
+            return_dict: whether to give a dict by name instead of a list.
 
         Returns:
             The loss, or ``[loss, metric, ...]``, or a dict.
         """
         self._need_compiled("train_on_batch")
         batch = _one_batch(x, y, sample_weight, class_weight)
-        self._prepare(batch, "train_on_batch")
-        return _report(loops.to_floats(loops.run_step(self, "train", [batch])), return_dict)
+        return self._step_on(batch, "train", return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics on one batch.
@@ -279,8 +289,13 @@ class Trainer(Steps):
         """
         self._need_compiled("test_on_batch")
         batch = _one_batch(x, y, sample_weight, None)
-        self._prepare(batch, "test_on_batch")
-        return _report(loops.to_floats(loops.run_step(self, "test", [batch])), return_dict)
+        return self._step_on(batch, "test", return_dict)
+
+    def _step_on(self, batch: Any, kind: str, return_dict: bool) -> Any:
+        self._prepare(batch, f"{kind}_on_batch")
+        self.reset_metrics()
+        with interruptible():
+            return self._report(loops.to_floats(loops.run_step(self, kind, [batch])), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as numpy arrays ``(batch, ...)``."""
@@ -288,51 +303,125 @@ class Trainer(Steps):
         self._build_from(batch[0])
         return jax.tree.map(np.asarray, loops.run_step(self, "predict", [batch]))
 
+    def _report(self, logs: dict[str, Any], return_dict: bool) -> Any:
+        """Logs in the form that was asked for; a list has them in the order of the metrics."""
+        if return_dict:
+            return logs
+        values = [logs[name] for name in self._order(logs)]
+        return values[0] if len(values) == 1 else values
+
+    def _order(self, logs: dict[str, Any]) -> list[str]:
+        """Names in logs: the losses and metrics in their order, then others by name."""
+        known: list[str] = []
+        last: list[str] = []
+        for metric in self.metrics:
+            if isinstance(metric, compiled.CompiledMetrics):
+                (last if metric.by_output else known).extend(metric.labels)
+            else:
+                known.append(metric.name)
+        names = [name for name in dict.fromkeys([*known, *sorted(last)]) if name in logs]
+        return [*names, *sorted(set(logs) - set(names))]
+
     # Before anything is compiled
 
-    def _prepare(self, batch: Any, method: str) -> None:
+    def _prepare(self, batch: Any, method: str, labels: Any = None) -> None:
         """Make what depends on data's shapes (weights, metrics, optimizer), and check by tracing that all fits.
+
+        Args:
+            batch: ``(x, y, sample_weight)``, to take the shapes from.
+            method: which of the model's methods this is for.
+            labels: all targets, where they are at hand; those of the batch otherwise.
 
         Raises:
             ShapeError: data, model, loss and metrics do not fit together.
         """
         x, y, sample_weight = batch
-        self._build_from(x)
-        if type(self).train_step is Steps.train_step or y is not None:
-            self._check_by_tracing(x, y, sample_weight)
-        if self.optimizer is not None and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+        own_step = _own_step(self, "test" if method in ("evaluate", "test_on_batch") else "train")
+        with as_compiled(self):
+            self._build_from(x)
+            shapes = (jax.tree.structure(batch), *shapes_of(batch))
+            if shapes not in self._programs.checked:
+                predicted = self._check_by_tracing(x, y, sample_weight, own_step)
+                self._programs.checked.add(shapes)
+                self._output_specs = predicted
+            if self.optimizer is not None:
+                self._prepare_optimizer(own_step)
+            elif method in ("fit", "train_on_batch") and not own_step:
+                raise ValueError("`optimizer` is None: give compile() one to train with, such as 'adam'")
+        if self._compile_loss is not None and self._output_specs is not None:
+            check_class_numbers(self._compile_loss, y if labels is None else labels, self._output_specs)
+        if self._trainables is not None and method in ("fit", "train_on_batch"):
+            self._trainables.warn_of_changes()
+
+    def _prepare_optimizer(self, own_step: bool) -> None:
+        """Let the optimizer make what it keeps of each variable.
+
+        Raises:
+            ValueError: it did so for other variables before.
+        """
+        wanted = self.trainable_variables  # type: ignore[attr-defined]
+        if not self.optimizer.built:
+            self.optimizer.build(wanted)
+        has = self.optimizer._trainable_variables
+        if not own_step and {id(v) for v in has} != {id(v) for v in wanted}:
+            raise ValueError(
+                f"`optimizer`: {self.optimizer.name!r} keeps the state of {len(has)} variables, and they are not the "
+                f"{len(wanted)} that {self.name!r} trains now: an optimizer serves one set of variables. "  # type: ignore[attr-defined]
+                f"Compile with a new one: compile(optimizer=lamina.optimizers.{type(self.optimizer).__name__}(...))"
+            )
 
     def _build_from(self, x: Any) -> None:
         """Make the weights, if they are not there yet, by tracing the model on a batch."""
         if not all(layer.built for layer in self._flatten_layers()):  # type: ignore[attr-defined]
             _trace(lambda inputs: self(inputs, training=False), x)  # type: ignore[operator]
 
-    def _check_by_tracing(self, x: Any, y: Any, sample_weight: Any) -> None:
+    def _check_by_tracing(self, x: Any, y: Any, sample_weight: Any, own_step: bool) -> Any:
+        """Trace the model, the loss and the metrics on the shapes of a batch; gives the shapes of the outputs."""
+
         def forward(x: Any, y: Any, sample_weight: Any) -> Any:
             y_pred = self(x, training=True)  # type: ignore[operator]
-            loss = self._loss_of(x, y, y_pred, sample_weight, True)
+            self._loss_of(x, y, y_pred, sample_weight, True)
             self.compute_metrics(x, y, y_pred, sample_weight)
-            return loss
+            return y_pred
 
-        if type(self).train_step is not Steps.train_step:
-            with contextlib.suppress(Exception):  # a step of the user's own may use the parts in its own way
-                _trace(forward, x, y, sample_weight)
-            return
-        _trace(forward, x, y, sample_weight)
+        if not own_step:
+            return _trace(forward, x, y, sample_weight)
+        with contextlib.suppress(Exception):  # a step of the user's own may use the parts in its own way
+            _trace(forward, x, y, sample_weight)
+        return None
 
     def _state(self, kind: str) -> list[list[Variable]]:
         """The variables that a step of that kind reads and writes."""
         model: Any = self
         state = [model.trainable_variables, model.non_trainable_variables]
         if kind == "train":
-            state.append(self.optimizer.variables)
+            state.append(self._optimizer_variables())
         if kind != "predict":
             state.append(self.metrics_variables)
         return state
 
 
-def _trace(function: Callable[..., Any], *arguments: Any) -> None:
+def _own_step(model: Any, kind: str) -> bool:
+    """Whether a model has a step of its own.
+
+    Raises:
+        ValueError: it does not take ``(state, data)``.
+    """
+    name = f"{kind}_step"
+    method = getattr(type(model), name)
+    if method is getattr(Steps, name):
+        return False
+    parameters = inspect.signature(method).parameters.values()
+    if len(parameters) < 3 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise ValueError(
+            f"{type(model).__name__}.{name} takes ({', '.join(p.name for p in parameters)}); on JAX it is a pure function "
+            f"{name}(self, state, data) that gives (logs, new state), see the help of lamina.Model.{name}. "
+            f"For a loss of your own it is enough to override compute_loss(self, x, y, y_pred, sample_weight)"
+        )
+    return True
+
+
+def _trace(function: Callable[..., Any], *arguments: Any) -> Any:
     """Run a function on the shapes of its arguments alone; variables may be made on the way."""
 
     def run(*tensors: Any) -> Any:
@@ -340,7 +429,16 @@ def _trace(function: Callable[..., Any], *arguments: Any) -> None:
             return function(*tensors)
 
     specs = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, jax.dtypes.canonicalize_dtype(a.dtype)), arguments)
-    jax.eval_shape(run, *specs)
+    return jax.eval_shape(run, *specs)
+
+
+@contextlib.contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Errors about shapes inside say which argument they are about."""
+    try:
+        yield
+    except ShapeError as error:
+        raise error.about(argument) from error.__cause__
 
 
 def _validation_parts(data: Any) -> tuple[Any, Any, Any]:
@@ -364,13 +462,6 @@ def _one_batch(x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
         return feed.first()
 
 
-def _report(logs: dict[str, Any], return_dict: bool) -> Any:
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
-
-
 def _check_identifiers(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
     """Refuse unknown names at once rather than when data comes."""
     for leaf in jax.tree.leaves(loss):
@@ -379,4 +470,3 @@ def _check_identifiers(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
     for leaf in jax.tree.leaves([metrics, weighted_metrics]):
         if isinstance(leaf, str) and leaf.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
             metric_names.get(leaf)
-

@@ -107,6 +107,9 @@ class ArrayFeed(Feed):
     def shapes(self) -> Any:
         return tree.map_structure(lambda leaf: None if leaf is None else tuple(leaf.shape), self.arrays)
 
+    def labels(self) -> Any:
+        return self.arrays[1]
+
 
 def read_arrays(
     x: Any, y: Any, sample_weight: Any, class_weight: Any = None, names: Names = ("x", "y", "sample_weight")

@@ -44,6 +44,10 @@ class Feed(abc.ABC):
         """Shapes of the full arrays, in the form of ``(x, y, sample_weight)``; ``None`` for a stream."""
         return None
 
+    def labels(self) -> Any:
+        """All targets, where they lie in memory."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - arrays hold nothing
         """End what runs in the background."""
 
