@@ -128,7 +128,12 @@ def _check_axes(layer: Any, axes: Axes, shape: tuple[Any, ...]) -> None:
         few = "too few" if len(shape) < axes.least_rank else "too many"
         off = abs(len(shape) - axes.least_rank)
         words = f"{len(shape)} {'axis' if len(shape) == 1 else 'axes'}, {off} {few}"
-        raise _misfit(layer, shape, f"{axes.show()}   {axes.count()}", words)
+        declared = layer._declared_input
+        notes: list[tuple[str, str]] = []
+        if off == 1 and few == "too many" and declared == dims.to_public(shape):
+            one, said = dims.show_shape(declared[2:]), dims.show_shape(declared[1:])
+            notes = [("to do", f"leave the number of samples out of `input_shape`: {one}, not {said}")]
+        raise _misfit(layer, shape, f"{axes.show()}   {axes.count()}", words, notes)
     for name, size in axes.sizes(shape).items():
         built = layer.axis_sizes.get(name)
         if built is not None and dims.is_known(size) and size != built:
@@ -136,13 +141,16 @@ def _check_axes(layer: Any, axes: Axes, shape: tuple[Any, ...]) -> None:
             raise _misfit(layer, shape, f"{sized.show()}   {name}={built}", f"{name}={size}")
 
 
-def _misfit(layer: Any, shape: tuple[Any, ...], expected: str, words: str = "") -> ShapeError:
+def _misfit(
+    layer: Any, shape: tuple[Any, ...], expected: str, words: str = "", notes: Sequence[tuple[str, str]] = ()
+) -> ShapeError:
     shown = dims.show_shape(dims.to_public(shape))
     return ShapeError(
         f"{describe(layer)} cannot take an input of shape {shown}",
         layer=layer.name,
         expected=expected,
         received=f"{shown}   {words}".rstrip(),
+        notes=notes,
     )
 
 
@@ -180,7 +188,7 @@ def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | N
     if tb is None or not _is_jax(tb.tb_frame.f_code.co_filename):
         return None
     shown = [dims.show_shape(dims_of(leaf)) for leaf in input_leaves(inputs)]
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = dims.spell(str(error)).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return ShapeError(
         f"{describe(layer)} failed on {'an input' if len(shown) == 1 else 'inputs'} of shape {', '.join(shown)}",
         layer=layer.name,

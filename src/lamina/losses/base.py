@@ -112,7 +112,10 @@ class Loss:
         with jax.named_scope(self.name):
             y_pred = jax.tree.map(self._cast, y_pred)
             y_true = jax.tree.map(self._cast if self.casts_labels else jnp.asarray, y_true)
-            values = jnp.asarray(self.call(y_true, y_pred))
+            values = self.call(y_true, y_pred)
+            if values is None:
+                raise ValueError(f"the loss {self.name!r} returned None: it has to return a value for each sample")
+            values = jnp.asarray(values)
             own_mask = context.masks.get(values)
             if own_mask is not None:
                 mask = own_mask if mask is None else jnp.logical_and(mask, own_mask)
@@ -219,9 +222,11 @@ def _fit_weights(values: jax.Array, weights: jax.Array, name: str) -> tuple[jax.
     sizes = zip(weights.shape, values.shape, strict=False)
     clash = any(dims.is_known(w) and dims.is_known(v) and w != v and 1 not in (w, v) for w, v in sizes)
     if clash or (weights.ndim > values.ndim > 0):
+        one = shapes[0][:1]
         raise ShapeError(
-            f"{name}: sample_weight does not fit the values of the loss",
-            expected=f"sample_weight {dims.show_shape(shapes[0])}, or {dims.show_shape(shapes[0][:1])}: one per sample",
+            f"{name}: sample_weight does not fit the values of the loss, one for each sample"
+            + (" and place" if values.ndim > 1 else ""),
+            expected=" or ".join(f"sample_weight {s}" for s in dict.fromkeys(map(dims.show_shape, (one, shapes[0])))),
             received=f"sample_weight {dims.show_shape(shapes[1])}",
         )
     return values, weights

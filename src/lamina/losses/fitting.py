@@ -131,7 +131,7 @@ def _sparse_misfit(true: Shape, pred: Shape, axis: int) -> str:
 
 def _error(name: str, kind: str, true: Shape, pred: Shape, axis: int, reason: str) -> ShapeError:
     as_sparse = _as_class_numbers(true, pred, axis)
-    if kind == "categorical" and as_sparse is not None:
+    if kind == "categorical" and as_sparse is not None and not name.startswith("binary"):
         reason = "the labels look like class numbers; this loss takes one column per class"
     wanted = without_classes(pred, axis) if kind == "sparse" and pred else pred
     labels = _names(len(pred), axis, kind)
@@ -166,6 +166,9 @@ def _fixes(name: str, kind: str, true: Shape, pred: Shape, axis: int) -> list[Fi
         if name == "sparse_categorical_crossentropy":
             one_hot = Fix("or take the loss for one-hot labels", 'loss="categorical_crossentropy"')
             candidates.append((one_hot, "categorical", true, pred))
+    if name.startswith("binary") and len(true) == 1 and len(pred) == 2:
+        single = Fix("for one yes or no a sample, end in one output", 'layers.Dense(1, activation="sigmoid")')
+        candidates.append((single, kind, true, (*pred[:-1], 1)))
     if kind != "sparse" and len(true) == len(pred) > 1 and dims.is_known(true[-1]) and int(true[-1]) > 1:
         size = int(true[-1])
         what = "class" if kind == "categorical" else "value"

@@ -233,14 +233,26 @@ def _fit(tensor: KerasTensor, name: str, value: Any, model: str, of: int) -> Any
     which = f'input "{name}" of "{model}"' if of > 1 else f'"{model}"'
     shown = dims.show_shape(dims.to_public(shape))
     given = "a batch" if isinstance(value, jax.core.Tracer) else "an array"
-    is_sample = len(shape) == len(wanted) - 1 and _agree(shape, wanted[1:])
     raise ShapeError(
         f"{which} cannot take {given} of shape {shown}",
         layer=model,
         expected=f"{tensor.shape}   that is {tensor.shape[1:]} for one sample, with the batch axis first",
         received=f"{shown}   {_difference(shape, wanted)}",
-        notes=[("to do", "one sample needs the batch axis too: x[None]")] if is_sample else [],
+        notes=_advice(shape, tensor.shape),
     )
+
+
+def _advice(shape: Sequence[Any], wanted: Sequence[Any]) -> list[tuple[str, str]]:
+    """What to do where one axis is missing: the declared shape counts the samples, or the data is a single sample."""
+    if len(shape) != len(wanted) - 1:
+        return []
+    advice = []
+    if len(wanted) > 2 and dims.is_known(wanted[1]) and _agree(shape[1:], wanted[2:]):
+        one, said = dims.show_shape(dims.to_public(shape[1:])), dims.show_shape(wanted[1:])
+        advice.append(("to do", f"leave the number of samples out of the declared shape: {one}, not {said}"))
+    if _agree(shape, wanted[1:]):
+        advice.append(("or" if advice else "to do", "one sample needs the batch axis too: x[None]"))
+    return advice
 
 
 def _agree(shape: Sequence[Any], wanted: Sequence[Any]) -> bool:

@@ -134,9 +134,10 @@ class ShapeError(ValueError):
             lines += ["", "    Fixes, each one tried:", *(f"      {i}. {fix}" for i, fix in enumerate(self.fixes, 1))]
         return "\n".join(lines)
 
-    def about(self, argument: str) -> ShapeError:
-        """The same error, which says which argument it is about."""
-        self.summary = f"`{argument}`: {self.summary}"
+    def about(self, argument: str = "", notes: Sequence[tuple[str, str]] = ()) -> ShapeError:
+        """The same error, which says which argument it is about, and has further notes."""
+        self.summary = f"`{argument}`: {self.summary}" if argument else self.summary
+        self.notes += tuple(notes)
         self.args = (self.render(),)
         return self
 
@@ -155,10 +156,29 @@ class ShapeWarning(UserWarning):
     """A program runs, but its shapes very likely do not mean what its author thinks."""
 
 
-def warn(message: str) -> None:
-    """Give a `ShapeWarning` at the user's line."""
+_given: set[tuple[str, str, int]] = set()
+
+
+def warn(message: str, fixes: Sequence[Fix] = ()) -> None:
+    """Give a `ShapeWarning` at the user's line, once for each place.
+
+    Args:
+        message: what does not look right.
+        fixes: repairs, best first.
+    """
     site = call_site()
+    text = message + "".join(f"\n  {i}. {fix}" for i, fix in enumerate(fixes, 1))
+    key = (message, site.file if site else "", site.line if site else 0)
+    if key in _given:
+        return
+    _given.add(key)
     if site is None:
-        warnings.warn(message, ShapeWarning, stacklevel=2)
+        warnings.warn(text, ShapeWarning, stacklevel=2)
     else:
-        warnings.warn_explicit(f"{message}  ({site})", ShapeWarning, site.file, site.line)
+        first, *rest = text.split("\n")
+        warnings.warn_explicit("\n".join([f"{first}  ({site})", *rest]), ShapeWarning, site.file, site.line)
+
+
+def forget_warnings() -> None:
+    """Give every warning again."""
+    _given.clear()

@@ -97,7 +97,10 @@ def call_loss(loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: s
         ShapeError: the shapes do not fit.
     """
     if y_true is None:
-        raise ValueError(f"the loss {loss.name!r} needs targets for the output {output!r}, and `y` has none")
+        raise ValueError(
+            f"the loss {loss.name!r} needs targets for the output {output!r}, and none came: give `y`, or let the "
+            f"stream's batches be (x, y)"
+        )
     try:
         value = loss(y_true, y_pred, sample_weight=sample_weight)
     except (TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -32,7 +33,7 @@ def run_fit(
     validate_after: Callable[[int], bool],
 ) -> History:
     """Epochs of training, with validation and callbacks."""
-    calls = _callbacks(callbacks, model, feed, epochs, verbose, add_history=True)
+    calls: Any = _callbacks(callbacks, model, feed, epochs, verbose, add_history=True)
     history: Any = calls.history
     model.history = history
     progress = Progress(epochs, feed.steps, verbose, mode="train")
@@ -77,15 +78,15 @@ def _finish_weights(model: Any) -> None:
             model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
-def _train_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress) -> dict[str, Any]:
+def _train_epoch(model: Any, feed: Feed, calls: Any, progress: Progress) -> dict[str, Any]:
     logs: Any = {}
     done = 0
     for group in grouped(feed.epoch(), model.steps_per_execution):
         calls.on_train_batch_begin(done)
         logs = run_step(model, "train", group)
         done += len(group)
-        calls.on_train_batch_end(done - 1, lambda logs=logs: to_floats(logs))
-        progress.step(done, lambda logs=logs: to_floats(logs))
+        calls.on_train_batch_end(done - 1, functools.partial(to_floats, logs))
+        progress.step(done, functools.partial(to_floats, logs))
         if model.stop_training:
             break
     return to_floats(logs)
@@ -94,7 +95,7 @@ def _train_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress
 @interruptible()
 def run_evaluate(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> dict[str, Any]:
     """Evaluation on all batches."""
-    calls = _callbacks(callbacks, model, feed, 1, verbose)
+    calls: Any = _callbacks(callbacks, model, feed, 1, verbose)
     progress = Progress(1, feed.steps, verbose, mode="test")
     try:
         progress.epoch_begin(0)
@@ -105,7 +106,7 @@ def run_evaluate(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> dict[s
     return logs
 
 
-def _test_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress | None = None) -> dict[str, Any]:
+def _test_epoch(model: Any, feed: Feed, calls: Any, progress: Progress | None = None) -> dict[str, Any]:
     logs: Any = {}
     done = 0
     model.reset_metrics()
@@ -114,9 +115,9 @@ def _test_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress 
         calls.on_test_batch_begin(done)
         logs = run_step(model, "test", group)
         done += len(group)
-        calls.on_test_batch_end(done - 1, lambda logs=logs: to_floats(logs))
+        calls.on_test_batch_end(done - 1, functools.partial(to_floats, logs))
         if progress is not None:
-            progress.step(done, lambda logs=logs: to_floats(logs))
+            progress.step(done, functools.partial(to_floats, logs))
     logs = to_floats(logs)
     calls.on_test_end(logs)
     return logs
@@ -125,7 +126,7 @@ def _test_epoch(model: Any, feed: Feed, calls: CallbackList, progress: Progress 
 @interruptible()
 def run_predict(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> Any:
     """Outputs of all batches, one after the other."""
-    calls = _callbacks(callbacks, model, feed, 1, verbose)
+    calls: Any = _callbacks(callbacks, model, feed, 1, verbose)
     progress = Progress(1, feed.steps, verbose, mode="predict")
     parts: list[Any] = []
     done = 0

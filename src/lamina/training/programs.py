@@ -39,24 +39,41 @@ class Programs:
         if key not in self._kept:
             if len(self._kept) >= _MOST:  # variables were swapped again and again: forget the oldest
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = Program(make(), self.compiled, donates=kind == "train")
+            self._kept[key] = Program(kind, make(), self.compiled)
         return self._kept[key]
 
 
 class Program:
     """A step, compiled or not. A compiled function sorts the names in a dict; here logs keep the step's order."""
 
-    def __init__(self, step: Step, compiled: bool, donates: bool):
-        self.compiled = compiled
+    def __init__(self, kind: str, step: Step, compiled: bool):
+        self.kind, self.compiled = kind, compiled
+        self._step = step
         self._order: list[str] = []
         self._ready: set[Any] = set()
-        self._run: Any = jax.jit(self._noting_order, donate_argnums=0 if donates else ()) if compiled else step
-        self._step = step
+        donated = 0 if kind == "train" else ()
+        self._run: Any = jax.jit(self._checked, donate_argnums=donated) if compiled else self._checked
 
-    def _noting_order(self, state: Any, batch: Any) -> tuple[Any, Any]:
-        logs, state = self._step(state, batch)
-        self._order = list(logs) if isinstance(logs, dict) else []
-        return logs, state
+    def _checked(self, state: Any, batch: Any) -> tuple[Any, Any]:
+        """The step, which may be a user's own: what it gives must be of the right form.
+
+        Raises:
+            ValueError: it is not.
+        """
+        given = self._step(state, batch)
+        if not isinstance(given, (tuple, list)) or len(given) != 2:
+            what = "outputs, non_trainable_variables" if self.kind == "predict" else "logs, state"
+            raise ValueError(f"{self.kind}_step gave a {type(given).__name__}: expected a pair ({what})")
+        logs, new = given
+        wanted, came = ([state[1]], [new]) if self.kind == "predict" else (state, new)
+        sizes = [[len(group) for group in groups] for groups in (wanted, came)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"{self.kind}_step gave a new state with {sizes[1]} values in its parts, and the state has {sizes[0]}: "
+                f"expected a new value for each, in the same order"
+            )
+        self._order = list(logs) if self.kind != "predict" and isinstance(logs, dict) else []
+        return logs, new
 
     def make_ready(self, state: Any, batch: Any) -> None:
         """Compile for batches of these shapes, so that the call itself is short."""

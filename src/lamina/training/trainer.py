@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,20 +12,20 @@ import numpy as np
 from lamina import losses, optimizers
 from lamina import metrics as metric_names
 from lamina.core import checks, tree
-from lamina.core.variable import StateScope, Variable
+from lamina.core.variable import Variable
 from lamina.metrics import Mean
-from lamina.shapes.errors import ShapeError
+from lamina.metrics.resolve import is_family
 from lamina.training import compiled, feeding, loops
 from lamina.training.callbacks import History
 from lamina.training.feeding import make_feed
-from lamina.training.classes import check_class_numbers
-from lamina.training.frozen import Trainables, as_compiled
+from lamina.training.frozen import Trainables
 from lamina.training.interrupts import interruptible
-from lamina.training.programs import Programs, shapes_of
-from lamina.training.steps import Steps, unpack_x_y_sample_weight
+from lamina.training.preparation import Preparation, describing
+from lamina.training.programs import Programs
+from lamina.training.steps import unpack_x_y_sample_weight
 
 
-class Trainer(Steps):
+class Trainer(Preparation):
     """Training. Mixed into `Model`."""
 
     def _init_training(self) -> None:
@@ -179,8 +178,7 @@ class Trainer(Steps):
             ValueError: another argument is of the wrong kind.
         """
         self._need_compiled("fit")
-        epochs = checks.sizes("epochs", epochs, 1, least=0)[0]
-        start = checks.sizes("initial_epoch", initial_epoch, 1, least=0)[0]
+        epochs, start = _count("epochs", epochs), _count("initial_epoch", initial_epoch)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = feeding.validation_split(x, y, sample_weight, validation_split)
         feed = make_feed(
@@ -195,14 +193,15 @@ class Trainer(Steps):
         )
         with contextlib.ExitStack() as stack:
             stack.callback(feed.close)
-            self._prepare(feed.first(), "fit", feed.labels())
+            with describing(feed):
+                self._prepare(feed.first(), "fit", feed.labels())
             validation = None
             if validation_data is not None:
                 vx, vy, vw = _validation_parts(validation_data)
                 size = validation_batch_size or batch_size
                 validation = make_feed(vx, vy, vw, batch_size=size, steps=validation_steps, argument="validation_data")
                 stack.callback(validation.close)
-                with naming("validation_data"):
+                with describing(validation, "validation_data"):
                     self._prepare(validation.first(), "evaluate", validation.labels())
             return loops.run_fit(
                 self, feed, validation, start, epochs, verbose, callbacks, _validate_when(validation_freq)
@@ -234,7 +233,8 @@ class Trainer(Steps):
         self._need_compiled("evaluate")
         feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
         with contextlib.closing(feed):
-            self._prepare(feed.first(), "evaluate", feed.labels())
+            with describing(feed):
+                self._prepare(feed.first(), "evaluate", feed.labels())
             logs = loops.run_evaluate(self, feed, verbose, callbacks)
         return self._report(logs, return_dict)
 
@@ -257,7 +257,8 @@ class Trainer(Steps):
         """
         feed = make_feed(x, batch_size=batch_size, steps=steps)
         with contextlib.closing(feed):
-            self._build_from(feed.first()[0])
+            with describing(feed):
+                self._check_inputs(feed.first()[0])
             return loops.run_predict(self, feed, verbose, callbacks)
 
     def train_on_batch(
@@ -300,7 +301,7 @@ class Trainer(Steps):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as numpy arrays ``(batch, ...)``."""
         batch = _one_batch(x, None, None, None)
-        self._build_from(batch[0])
+        self._check_inputs(batch[0])
         return jax.tree.map(np.asarray, loops.run_step(self, "predict", [batch]))
 
     def _report(self, logs: dict[str, Any], return_dict: bool) -> Any:
@@ -322,74 +323,6 @@ class Trainer(Steps):
         names = [name for name in dict.fromkeys([*known, *sorted(last)]) if name in logs]
         return [*names, *sorted(set(logs) - set(names))]
 
-    # Before anything is compiled
-
-    def _prepare(self, batch: Any, method: str, labels: Any = None) -> None:
-        """Make what depends on data's shapes (weights, metrics, optimizer), and check by tracing that all fits.
-
-        Args:
-            batch: ``(x, y, sample_weight)``, to take the shapes from.
-            method: which of the model's methods this is for.
-            labels: all targets, where they are at hand; those of the batch otherwise.
-
-        Raises:
-            ShapeError: data, model, loss and metrics do not fit together.
-        """
-        x, y, sample_weight = batch
-        own_step = _own_step(self, "test" if method in ("evaluate", "test_on_batch") else "train")
-        with as_compiled(self):
-            self._build_from(x)
-            shapes = (jax.tree.structure(batch), *shapes_of(batch))
-            if shapes not in self._programs.checked:
-                predicted = self._check_by_tracing(x, y, sample_weight, own_step)
-                self._programs.checked.add(shapes)
-                self._output_specs = predicted
-            if self.optimizer is not None:
-                self._prepare_optimizer(own_step)
-            elif method in ("fit", "train_on_batch") and not own_step:
-                raise ValueError("`optimizer` is None: give compile() one to train with, such as 'adam'")
-        if self._compile_loss is not None and self._output_specs is not None:
-            check_class_numbers(self._compile_loss, y if labels is None else labels, self._output_specs)
-        if self._trainables is not None and method in ("fit", "train_on_batch"):
-            self._trainables.warn_of_changes()
-
-    def _prepare_optimizer(self, own_step: bool) -> None:
-        """Let the optimizer make what it keeps of each variable.
-
-        Raises:
-            ValueError: it did so for other variables before.
-        """
-        wanted = self.trainable_variables  # type: ignore[attr-defined]
-        if not self.optimizer.built:
-            self.optimizer.build(wanted)
-        has = self.optimizer._trainable_variables
-        if not own_step and {id(v) for v in has} != {id(v) for v in wanted}:
-            raise ValueError(
-                f"`optimizer`: {self.optimizer.name!r} keeps the state of {len(has)} variables, and they are not the "
-                f"{len(wanted)} that {self.name!r} trains now: an optimizer serves one set of variables. "  # type: ignore[attr-defined]
-                f"Compile with a new one: compile(optimizer=lamina.optimizers.{type(self.optimizer).__name__}(...))"
-            )
-
-    def _build_from(self, x: Any) -> None:
-        """Make the weights, if they are not there yet, by tracing the model on a batch."""
-        if not all(layer.built for layer in self._flatten_layers()):  # type: ignore[attr-defined]
-            _trace(lambda inputs: self(inputs, training=False), x)  # type: ignore[operator]
-
-    def _check_by_tracing(self, x: Any, y: Any, sample_weight: Any, own_step: bool) -> Any:
-        """Trace the model, the loss and the metrics on the shapes of a batch; gives the shapes of the outputs."""
-
-        def forward(x: Any, y: Any, sample_weight: Any) -> Any:
-            y_pred = self(x, training=True)  # type: ignore[operator]
-            self._loss_of(x, y, y_pred, sample_weight, True)
-            self.compute_metrics(x, y, y_pred, sample_weight)
-            return y_pred
-
-        if not own_step:
-            return _trace(forward, x, y, sample_weight)
-        with contextlib.suppress(Exception):  # a step of the user's own may use the parts in its own way
-            _trace(forward, x, y, sample_weight)
-        return None
-
     def _state(self, kind: str) -> list[list[Variable]]:
         """The variables that a step of that kind reads and writes."""
         model: Any = self
@@ -401,48 +334,16 @@ class Trainer(Steps):
         return state
 
 
-def _own_step(model: Any, kind: str) -> bool:
-    """Whether a model has a step of its own.
-
-    Raises:
-        ValueError: it does not take ``(state, data)``.
-    """
-    name = f"{kind}_step"
-    method = getattr(type(model), name)
-    if method is getattr(Steps, name):
-        return False
-    parameters = inspect.signature(method).parameters.values()
-    if len(parameters) < 3 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        raise ValueError(
-            f"{type(model).__name__}.{name} takes ({', '.join(p.name for p in parameters)}); on JAX it is a pure function "
-            f"{name}(self, state, data) that gives (logs, new state), see the help of lamina.Model.{name}. "
-            f"For a loss of your own it is enough to override compute_loss(self, x, y, y_pred, sample_weight)"
-        )
-    return True
-
-
-def _trace(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function on the shapes of its arguments alone; variables may be made on the way."""
-
-    def run(*tensors: Any) -> Any:
-        with StateScope(may_create=True):
-            return function(*tensors)
-
-    specs = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, jax.dtypes.canonicalize_dtype(a.dtype)), arguments)
-    return jax.eval_shape(run, *specs)
-
-
-@contextlib.contextmanager
-def naming(argument: str) -> Iterator[None]:
-    """Errors about shapes inside say which argument they are about."""
-    try:
-        yield
-    except ShapeError as error:
-        raise error.about(argument) from error.__cause__
+def _count(name: str, value: Any) -> int:
+    if not checks.is_whole(value) or value < 0:
+        raise ValueError(f"`{name}`={value!r}: expected a whole number from 0 on")
+    return int(value)
 
 
 def _validation_parts(data: Any) -> tuple[Any, Any, Any]:
     if isinstance(data, (tuple, list)):
+        if len(data) not in (2, 3):
+            raise ValueError(f"`validation_data` has {len(data)} parts: expected (x, y) or (x, y, sample_weight)")
         return unpack_x_y_sample_weight(tuple(data))
     return data, None, None
 
@@ -463,10 +364,13 @@ def _one_batch(x: Any, y: Any, sample_weight: Any, class_weight: Any) -> Any:
 
 
 def _check_identifiers(loss: Any, metrics: Any, weighted_metrics: Any) -> None:
-    """Refuse unknown names at once rather than when data comes."""
-    for leaf in jax.tree.leaves(loss):
-        if isinstance(leaf, str):
-            losses.get(leaf)
-    for leaf in jax.tree.leaves([metrics, weighted_metrics]):
-        if isinstance(leaf, str) and leaf.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
+    """Refuse what is no loss or metric at once rather than when data comes."""
+    for leaf in _leaves(loss):
+        losses.get(leaf)
+    for leaf in _leaves([metrics, weighted_metrics]):
+        if not is_family(leaf):
             metric_names.get(leaf)
+
+
+def _leaves(structure: Any) -> list[Any]:
+    return jax.tree.leaves(structure, is_leaf=lambda entry: isinstance(entry, dict) and "class_name" in entry)
