@@ -24,7 +24,7 @@ from lamina.core.registry import serialize as serialize_keras_object
 from lamina.core.seeds import set_random_seed
 from lamina.core.symbolic import is_keras_tensor
 from lamina.preprocessing.sequence import pad_sequences
-from lamina.shapes import dims
+from lamina.shapes import dims, errors
 from lamina.training.feeding import PyDataset
 from lamina.training.steps import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
@@ -68,6 +68,7 @@ def clear_session(free_memory: bool = True) -> None:
     """
     context.reset_names()
     dims.forget_labels()
+    errors.forget_warnings()
     seeds.forget_global_generator()
     if free_memory:
         jax.clear_caches()
