@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax
-import numpy as np
 
 from lamina import activations, constraints, initializers, regularizers  # noqa: F401  (registered for configs)
+from lamina.advice import silent_layers
 from lamina.core import context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, Node, has_symbolic, symbolic_leaves, trace_call
 from lamina.core.variable import StateScope, Variable, in_scope
-from lamina.layers import calling, capturing, checking
+from lamina.layers import building, calling, capturing, checking
 from lamina.layers.legacy import take_legacy_arguments
 from lamina.layers.weights import WeightLists
-from lamina.shapes import dims
+from lamina.shapes.conditions import collecting
 from lamina.shapes.errors import ShapeError
 from lamina.shapes.signatures import Signature, label_axes
 
@@ -77,7 +76,7 @@ class Layer(WeightLists):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls):
-            cls.build = _marking_built(vars(cls)["build"])  # type: ignore[method-assign]
+            cls.build = building.marking_built(vars(cls)["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -142,13 +141,15 @@ class Layer(WeightLists):
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._label_inputs(args, kwargs)
-        output_specs, mask_specs = trace_call(self._run, args, kwargs)
+        with collecting() as needed:
+            output_specs, mask_specs = trace_call(self._run, args, kwargs)
         outputs = jax.tree.map(KerasTensor.of_spec, output_specs)
         self._check_declared_output(args, kwargs, outputs)
         for tensor, mask in zip(symbolic_leaves(outputs), tree.flatten(mask_specs), strict=False):
             tensor._keras_mask = None if mask is None else KerasTensor.of_spec(mask)
-        self._nodes.append(Node(self, args, kwargs, outputs, index=len(self._nodes)))
+        self._nodes.append(Node(self, args, kwargs, outputs, len(self._nodes), needed))
         self._label_outputs(outputs)
+        silent_layers.look(self, args, kwargs, outputs)
         return outputs
 
     def _run(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -243,10 +244,10 @@ class Layer(WeightLists):
 
     def _build_for(self, info: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = {**dict(zip(info.names, args, strict=False)), **kwargs}
-        shapes = {name: _shapes_of(value) for name, value in given.items() if checking.input_leaves(value)}
+        shapes = {name: building.shapes_of(value) for name, value in given.items() if checking.input_leaves(value)}
         first = shapes.get(info.first, next(iter(shapes.values()), ()))
         checking.check_known(self, [tuple(s) for s in tree.flatten_shapes(first)] if shapes else [])
-        self.build(*_build_arguments(type(self).build, shapes, first))
+        self.build(*building.build_arguments(type(self).build, shapes, first))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build for the shapes that `get_build_config` gave."""
@@ -287,7 +288,7 @@ class Layer(WeightLists):
             overwrite_with_gradient: whether the gradient is the new value.
             name: its name.
         """
-        shape = _weight_shape(self, name, () if shape is None else shape)
+        shape = building.weight_shape(self, name, () if shape is None else shape)
         dtype = dtypes.standardize_dtype(dtype or self.dtype_policy.variable_dtype)
         own = {kind: getattr(self, f"{name}_{kind}", None) for kind in ("initializer", "regularizer", "constraint")}
         initializer = initializers.get(initializer if initializer is not None else own["initializer"])
@@ -389,63 +390,6 @@ class Layer(WeightLists):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def _marking_built(build: Callable[..., Any]) -> Callable[..., Any]:
-    """`build`, with what holds for every layer: names, the sizes built for, first values, and ``built``."""
-
-    @functools.wraps(build)
-    def building(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if self._building:  # a subclass calls super().build()
-            build(self, *args, **kwargs)
-            return
-        self._building = True
-        try:
-            with context.name_scope(self.name):
-                build(self, *args, **kwargs)
-        finally:
-            self._building = False
-        self.built = True
-        self._build_shape = args[0] if args else next(iter(kwargs.values()), None)
-        _remember_sizes(self, self._build_shape)
-        if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
-            self._initial_weights = None
-
-    return building
-
-
-def _remember_sizes(layer: Layer, input_shape: Any) -> None:
-    signature = checking.signature_of(layer)
-    if signature is None or not tree.is_shape(input_shape):
-        return
-    sizes = signature.input_axes(0).sizes(input_shape)
-    layer.axis_sizes = {n: int(sizes[n]) for n in layer.built_axes if sizes.get(n) is not None}
-
-
-def _shapes_of(value: Any) -> Any:
-    return jax.tree.map(lambda leaf: dims.to_public(checking.dims_of(leaf)) if hasattr(leaf, "shape") else leaf, value)
-
-
-def _build_arguments(build: Callable[..., Any], shapes: dict[str, Any], first: Any) -> list[Any]:
-    """Shapes for `build`'s parameters: ``{argument}_shape`` where it asks by name, else that of the first input."""
-    wanted = calling.call_info(build).names
-    by_name = {f"{name}_shape": shape for name, shape in shapes.items()}
-    if len(wanted) > 1 and wanted[0] in by_name:
-        return [by_name.get(name) for name in wanted]
-    return [first]
-
-
-def _weight_shape(layer: Layer, name: str | None, shape: Any) -> tuple[int, ...]:
-    sizes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
-    if any(not isinstance(s, (int, np.integer)) for s in sizes):
-        raise ShapeError(
-            f"{checking.describe(layer)}: the weight {name!r} cannot have the shape {sizes}",
-            layer=layer.name,
-            expected="a known size for every axis that the weights depend on",
-            received=f"{sizes}",
-        )
-    return tuple(int(s) for s in sizes)
 
 
 def _raw(value: Any) -> Any:
