@@ -60,7 +60,7 @@ def look(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
 
     Args:
         layer: the layer.
-        args, kwargs: what it was called with.
+        args, kwargs: what it was called with; of arguments after the first only that there are some matters.
         outputs: what it gave.
         origins: where to look up and note origins of tensors that are not symbolic.
     """
@@ -70,8 +70,8 @@ def look(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
     for tensor in results:
         origins.note(tensor, after(layer, sources, dims_of(tensor)))
     rules = _rules_of(type(layer))
-    if not rules or not inputs or not results:
-        return
+    if not rules or not inputs or not results or (origins is not SYMBOLIC and layer._nodes):
+        return  # a layer in a graph was looked at when it was put there
     shape, origin = sources[0]
     several = len(args) > 1 or any(bool(tensors_in(v)) for v in kwargs.values())
     call = Call(layer, kinds(type(layer)), shape, origin, sources, dims_of(results[0]), several)
@@ -92,7 +92,7 @@ class Watch:
     def __call__(self, operation: Any, name: str, inputs: Any) -> Callable[[Any], None] | None:
         if not hasattr(operation, "_nodes"):
             return None
-        return lambda outputs: look(operation, (inputs,), {}, outputs, self._origins)
+        return lambda outputs: look(operation, (inputs, None), {}, outputs, self._origins)
 
 
 # The rules

@@ -9,7 +9,9 @@ from typing import Any
 
 import jax
 
-from lamina.core import tree
+from lamina.advice import silent
+from lamina.advice.silent_layers import Watch
+from lamina.core import context, tree
 from lamina.core.variable import StateScope
 from lamina.shapes.errors import ShapeError
 from lamina.training.classes import check_class_numbers
@@ -47,6 +49,7 @@ class Preparation(Steps):
                 predicted = self._check_by_tracing(x, y, sample_weight, own_step)
                 self._programs.checked.add(shapes)
                 self._output_specs = predicted
+                silent.training(self, batch, labels, predicted)
             if self.optimizer is not None:
                 self._prepare_optimizer(own_step)
             elif method in ("fit", "train_on_batch") and not own_step:
@@ -86,14 +89,20 @@ class Preparation(Steps):
         """
         shapes = (jax.tree.structure(x), *shapes_of(x))
         if shapes not in self._programs.checked:
-            _trace(lambda inputs: self(inputs, training=False), x)  # type: ignore[operator]
+            outputs = _trace(lambda inputs: self._watched(inputs, False), x)
+            silent.batch_axis(self, x, outputs)
             self._programs.checked.add(shapes)
+
+    def _watched(self, x: Any, training: bool) -> Any:
+        """The outputs, with warnings about calls inside that hardly mean what they say."""
+        with context.observing(Watch(x)):
+            return self(x, training=training)  # type: ignore[operator]
 
     def _check_by_tracing(self, x: Any, y: Any, sample_weight: Any, own_step: bool) -> Any:
         """Trace the model, the loss and the metrics on the shapes of a batch; gives the shapes of the outputs."""
 
         def forward(x: Any, y: Any, sample_weight: Any) -> Any:
-            y_pred = self(x, training=True)  # type: ignore[operator]
+            y_pred = self._watched(x, True)
             self._loss_of(x, y, y_pred, sample_weight, True)
             self.compute_metrics(x, y, y_pred, sample_weight)
             return y_pred

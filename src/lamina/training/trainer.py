@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import losses, optimizers
 from lamina import metrics as metric_names
+from lamina.advice import silent
 from lamina.core import checks, tree
 from lamina.core.variable import Variable
 from lamina.metrics import Mean
@@ -259,6 +260,7 @@ class Trainer(Preparation):
         with contextlib.closing(feed):
             with describing(feed):
                 self._check_inputs(feed.first()[0])
+            silent.data(self, getattr(feed, "arrays", feed.first())[0])
             return loops.run_predict(self, feed, verbose, callbacks)
 
     def train_on_batch(
@@ -302,6 +304,7 @@ class Trainer(Preparation):
         """The outputs for one batch, as numpy arrays ``(batch, ...)``."""
         batch = _one_batch(x, None, None, None)
         self._check_inputs(batch[0])
+        silent.data(self, batch[0])
         return jax.tree.map(np.asarray, loops.run_step(self, "predict", [batch]))
 
     def _report(self, logs: dict[str, Any], return_dict: bool) -> Any:
