@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import jax
@@ -12,6 +12,7 @@ import jax
 from lamina.core import context, dtypes
 from lamina.core.variable import StateScope
 from lamina.shapes import dims, tracing
+from lamina.shapes.conditions import Condition, collecting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -121,11 +122,21 @@ class Node:
         inputs: the symbolic tensors in the arguments.
         outputs: what it gave: a structure of symbolic tensors.
         index: its place among the calls of the same layer.
+        conditions: what it needs of sizes that are open (`shapes.conditions.Condition`).
         name: the layer's name, or one made from the function's.
     """
 
-    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any, index: int = 0):
+    def __init__(
+        self,
+        operation: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        outputs: Any,
+        index: int = 0,
+        conditions: Iterable[Condition] = (),
+    ):
         self.operation, self.args, self.kwargs, self.outputs, self.index = operation, args, kwargs, outputs, index
+        self.conditions = tuple(conditions)
         self.name: str = getattr(operation, "name", None) or context.auto_name(operation.__name__)
         self.inputs = symbolic_leaves((args, kwargs))
         for place, tensor in enumerate(symbolic_leaves(outputs)):
@@ -190,9 +201,10 @@ def op(function: F) -> F:
 
 def record(operation: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The symbolic result of ``function(*args, **kwargs)``, with the graph node that leads to it."""
-    specs = trace_call(function, args, kwargs)
+    with collecting() as needed:
+        specs = trace_call(function, args, kwargs)
     outputs = jax.tree.map(KerasTensor.of_spec, specs)
-    Node(operation, args, kwargs, outputs)
+    Node(operation, args, kwargs, outputs, conditions=needed)
     return outputs
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from lamina.core import config, registry
 from lamina.layers.checking import describe
 from lamina.layers.layer import Layer
-from lamina.shapes import dims
+from lamina.shapes import conditions, dims
 from lamina.shapes.errors import ShapeError
 
 _NAMES = {2: "batch features", 3: "batch length features", 4: "batch height width channels",
@@ -49,7 +49,7 @@ def agree(layer: Any, tensors: Sequence[Any], rule: str, axes: Iterable[int], br
     """The tensors with the same size along each of the axes (or 1, where they broadcast).
 
     While shapes are worked out, two open sizes of different names count as equal, and an open size as the number it
-    meets: the program fails later, with real sizes, if they are not.
+    meets; that they are is noted as a condition, for the model to check when data comes.
 
     Raises:
         ShapeError: two known sizes differ; the message starts with `rule`.
@@ -62,6 +62,8 @@ def agree(layer: Any, tensors: Sequence[Any], rule: str, axes: Iterable[int], br
         if any(size != known[0] for size in known):
             raise _disagreement(layer, tensors, axis, known, rule)
         wanted = known[0] if known else counting[0] if counting else 1
+        for size in counting:
+            conditions.need_equal(wanted, size, describe(layer), axis_name(axis, tensors[0].ndim), broadcast)
         tensors = [_sized(t, axis, wanted) if s in counting else t for t, s in zip(tensors, sizes, strict=True)]
     return tensors
 

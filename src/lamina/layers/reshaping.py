@@ -14,7 +14,7 @@ import numpy as np
 from lamina.core import checks, config, registry
 from lamina.layers import checking
 from lamina.layers.layer import Layer
-from lamina.shapes import dims
+from lamina.shapes import conditions, dims
 from lamina.shapes.errors import ShapeError
 
 
@@ -109,6 +109,8 @@ class Reshape(Layer):
         open_rest = -1 in self.target_shape
         if not dims.is_known(total):
             self._check_open(sizes, known)
+            fitting = known * (total // known) if open_rest and known else known
+            conditions.need_equal(total, fitting, checking.describe(self), "number of values in a sample")
             return
         if total == known or (open_rest and known and total % known == 0):
             return

@@ -386,4 +386,4 @@ def _declared(dim: Any) -> Any:
     """A size as the user would declare it: a number, ``None``, or the name they gave."""
     if dims.is_known(dim):
         return int(dim)
-    return None if re.search(r"\bd_\d+\b", str(dim)) else dims.show(dim)
+    return None if any(map(dims.is_anonymous, dims.symbols([dim]))) else dims.show(dim)

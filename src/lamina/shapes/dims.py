@@ -7,29 +7,37 @@ size wherever it is used. The batch axis is always called ``batch``.
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import itertools
+import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from jax import export
 
+from lamina.shapes import algebra
+
 SCOPE = export.SymbolicScope()
 _counter = itertools.count(1)
 _labels: dict[str, str] = {}
+_given: set[str] = set()  # names that users gave: no label is one of them
+_ANONYMOUS = "any_size_"
+_FUNCTIONS = ("floordiv", "mod", "max", "min")
 
 
 def named(expression: str) -> Any:
     """The symbolic dimension that a name or expression such as ``"length"`` or ``"16*k"`` stands for."""
-    try:
-        (dim,) = export.symbolic_shape(expression, scope=SCOPE)
-    except Exception as error:
+    dim = None
+    if not any(keyword.iskeyword(word) for word in re.findall(r"\w+", expression)):
+        with contextlib.suppress(Exception):
+            (dim,) = export.symbolic_shape(expression, scope=SCOPE)
+    if dim is None:
         raise ValueError(
             f"cannot read {expression!r} as a dimension: write a name such as 'length', or an expression "
             f"such as '16*k' or 'length // 2'"
-        ) from error
+        )
     return dim
 
 
@@ -37,8 +45,13 @@ BATCH = named("batch")
 
 
 def fresh() -> Any:
-    """A new dimension that equals no other. It shows as ``?`` until `label` names it."""
-    return named(f"d_{next(_counter)}")
+    """A new dimension that equals no other. It shows as ``any`` until `label` names it."""
+    return named(f"{_ANONYMOUS}{next(_counter)}")
+
+
+def is_anonymous(name: str) -> bool:
+    """Whether nobody gave the free dimension its name."""
+    return name.startswith(_ANONYMOUS)
 
 
 def is_known(dim: Any) -> bool:
@@ -52,7 +65,7 @@ def symbols(dims: Iterable[Any]) -> list[str]:
     for dim in dims:
         if not is_known(dim):
             for name in re.findall(r"[A-Za-z_]\w*", str(dim)):
-                if name not in ("floordiv", "mod", "max", "min"):
+                if name not in _FUNCTIONS:
                     found[name] = None
     return list(found)
 
@@ -60,17 +73,21 @@ def symbols(dims: Iterable[Any]) -> list[str]:
 def label(dim: Any, name: str) -> None:
     """Give an anonymous dimension a name to be shown by; one that has a name keeps it."""
     text = str(dim)
-    if re.fullmatch(r"d_\d+", text) and text not in _labels:
-        taken = set(_labels.values())
-        shown, number = name, 2
-        while shown in taken and _labels:
-            shown, number = f"{name}_{number}", number + 1
-        _labels[text] = shown
+    if text not in _labels and text.isidentifier() and is_anonymous(text):
+        _labels[text] = _untaken(name, {*_labels.values(), *_given})
+
+
+def _untaken(name: str, taken: Collection[str]) -> str:
+    shown, number = name, 2
+    while shown in taken:
+        shown, number = f"{name}_{number}", number + 1
+    return shown
 
 
 def forget_labels() -> None:
     """Start naming anonymous dimensions afresh."""
     _labels.clear()
+    _given.clear()
 
 
 def from_declared(shape: Iterable[Any], argument: str = "shape") -> tuple[Any, ...]:
@@ -88,7 +105,7 @@ def from_declared(shape: Iterable[Any], argument: str = "shape") -> tuple[Any, .
         if size is None:
             dims.append(fresh())
         elif isinstance(size, str):
-            dims.append(named(size))
+            dims.append(_of_user(size, shape, argument))
         elif isinstance(size, (int, np.integer)) and not isinstance(size, (bool, np.bool_)):
             if size < 0:
                 raise ValueError(f"`{argument}`={shape!r} has the negative size {size}; use None for an open size")
@@ -100,45 +117,72 @@ def from_declared(shape: Iterable[Any], argument: str = "shape") -> tuple[Any, .
     return tuple(dims)
 
 
+def _of_user(text: str, shape: Any, argument: str) -> Any:
+    try:
+        dim = named(text)
+    except ValueError as error:
+        raise ValueError(f"`{argument}`={shape!r}: {error}") from None
+    if is_known(dim):
+        return from_declared((int(dim),), argument)[0]
+    names = symbols([dim])
+    reserved = [name for name in names if is_anonymous(name)]
+    if reserved:
+        raise ValueError(f"`{argument}`={shape!r}: names that start with {_ANONYMOUS!r} are Lamina's own")
+    _given.update(names)
+    return dim
+
+
 def to_public(dims: Iterable[Any]) -> tuple[int | None, ...]:
     """Keras's form of a shape: numbers, and ``None`` where the size is open."""
     return tuple(int(d) if is_known(d) else None for d in dims)
 
 
-class _Ordinary(ast.NodeTransformer):
-    """Rewrites jax's ``floordiv(a, b)`` and ``mod(a, b)`` to operators, and anonymous names to their labels."""
+def show(dim: Any, names: Mapping[str, str] | None = None) -> str:
+    """A dimension in ordinary notation, simplified: ``(length - 3)//2 + 1``.
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        operators = {"floordiv": ast.FloorDiv(), "mod": ast.Mod()}
-        name = getattr(node.func, "id", "")
-        if name in operators:
-            return ast.BinOp(node.args[0], operators[name], node.args[1])
-        is_floor_at_zero = name == "max" and any(isinstance(a, ast.Constant) and a.value == 0 for a in node.args)
-        if is_floor_at_zero and len(node.args) == 2:
-            return next(a for a in node.args if not (isinstance(a, ast.Constant) and a.value == 0))
-        return node
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if re.fullmatch(r"d_\d+", node.id):
-            return ast.Name(_labels.get(node.id, "any"))
-        return node
-
-
-def show(dim: Any) -> str:
-    """A dimension in ordinary notation: ``(length - 3)//2 + 1``."""
+    Args:
+        dim: a number, ``None`` or an expression.
+        names: what to show for a name, such as those of `naming`; by default the labels of anonymous dimensions.
+    """
     if dim is None:
         return "None"
     if is_known(dim):
         return str(int(dim))
-    text = ast.unparse(_Ordinary().visit(ast.parse(str(dim), mode="eval")))
-    return re.sub(r" (//|\*) ", r"\1", text)
+    shown = names or {}
+    return algebra.render(algebra.simplified(str(dim)), lambda name: shown.get(name) or shown_name(name))
 
 
-def show_shape(dims: Iterable[Any]) -> str:
+def shown_name(name: str) -> str:
+    """The name that a free dimension is shown by: its own, or its label if it is anonymous."""
+    return _labels.get(name, "any") if is_anonymous(name) else name
+
+
+def spell(text: str) -> str:
+    """A message of jax, with the labels of anonymous dimensions."""
+    return re.sub(rf"\b{_ANONYMOUS}\d+\b", lambda found: shown_name(found[0]), text)
+
+
+def naming(names: Iterable[str]) -> dict[str, str]:
+    """Names to show for the free dimensions of one model: labels without the numbers that others' dimensions cause."""
+    names = list(names)
+    taken = {name for name in names if not is_anonymous(name)}
+    found = {name: name for name in taken}
+    for name in names:
+        if name not in found:
+            found[name] = _untaken(re.sub(r"_\d+$", "", shown_name(name)), taken)
+            taken.add(found[name])
+    return found
+
+
+def show_shape(dims: Iterable[Any], names: Mapping[str, str] | None = None) -> str:
     """A shape in ordinary notation: ``(batch, (length - 3)//2 + 1, 16)``."""
-    parts = [show(d) for d in dims]
+    parts = [show(d, names) for d in dims]
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def size_at(dim: Any, sizes: Mapping[str, int]) -> int:
+    """The size for numbers in place of the free dimensions."""
+    return int(dim) if is_known(dim) else algebra.compiled(str(dim))(**sizes)
 
 
 class Dims(tuple):

@@ -8,24 +8,29 @@ dimensions are read off from how they vary.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import jax
 
-from lamina.shapes import dims
+from lamina.shapes import conditions, dims
 from lamina.shapes.errors import ShapeError
 
 Spec = jax.ShapeDtypeStruct
 
 _BASES = (12, 96, 1000)
+_MOST_NUMBERS = 8
 
 
 def trace(function: Callable[..., Any], *specs: Spec) -> Any:
     """What ``function(*tensors)`` returns, as a structure of `jax.ShapeDtypeStruct`.
+
+    Where two open sizes must be equal for the function to work, that is noted (`shapes.conditions`).
 
     Args:
         function: takes one tensor for each spec; returns any structure of tensors.
@@ -35,17 +40,93 @@ def trace(function: Callable[..., Any], *specs: Spec) -> Any:
         Exception: whatever the function raises, if it fits none of the sizes tried.
     """
     names = dims.symbols(d for spec in specs for d in spec.shape)
-    try:
+    if not names:
         return jax.eval_shape(function, *specs)
+    try:
+        return _trace_open(function, specs)
     except Exception as error:
-        if not names or _is_verdict(error):
+        if _is_verdict(error):
             raise
         try:
-            return _trace_samples(function, specs, names, error)
+            return _trace_otherwise(function, specs, names, error)
         except _NothingFits as nothing:
             if is_inconclusive(error):  # it says only that a size is open; what goes wrong at real sizes says more
                 raise nothing.first from error
             raise error from None
+
+
+def _trace_otherwise(function: Callable[..., Any], specs: Sequence[Spec], names: list[str], error: Exception) -> Any:
+    """The trace at round sizes; with sizes that are taken to be equal; at sizes that the error speaks of."""
+    round_sizes = [{name: base * (1 + i) for i, name in enumerate(names)} for base in _BASES]
+    try:
+        return _trace_samples(function, specs, round_sizes)
+    except _NothingFits as nothing:
+        equated = _trace_equated(function, specs)
+        if equated is not None:
+            return equated[0]
+        with contextlib.suppress(_NothingFits):
+            return _trace_samples(function, specs, _sizes_in(error, names))
+        raise nothing from None
+
+
+def _trace_open(function: Callable[..., Any], specs: Sequence[Spec]) -> Any:
+    """The trace with sizes left open.
+
+    Raises:
+        TypeError: values are put into a shape that has another number of them. jax leaves that unchecked where a size
+            is open, and refuses it only when the program runs.
+    """
+    traced = jax.jit(lambda *tensors: function(*tensors)).trace(*specs)
+    _check_reshapes(traced.jaxpr.jaxpr)
+    return jax.tree.map(lambda out: Spec(out.shape, out.dtype), traced.out_info)
+
+
+def _check_reshapes(jaxpr: Any) -> None:
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "reshape":
+            before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+            if not conditions.follows(math.prod(before), math.prod(after)):
+                shown = " into ".join(str(shape).replace("'", "") for shape in (before, after))
+                raise TypeError(f"cannot reshape array of shape {shown}: the number of values differs")
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                _check_reshapes(inner)
+
+
+def _trace_equated(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Any] | None:
+    """The trace with open sizes of different tensors taken to be equal, and noted as conditions; ``None`` if none fits.
+
+    Sizes on the same axis of two tensors are tried: first all of them, then one pair after the other.
+    """
+    pairs = [
+        (a, b)
+        for i, first in enumerate(specs)
+        for second in specs[i + 1 :]
+        for a, b in zip(reversed(first.shape), reversed(second.shape), strict=False)
+        if not (dims.is_known(a) or dims.is_known(b)) and a != b
+    ]
+    for chosen in [pairs, *([pair] for pair in pairs if len(pairs) > 1)] if pairs else []:
+        try:
+            outputs = _trace_open(function, _renamed(specs, dict((b, a) for a, b in chosen)))
+        except Exception:
+            continue
+        for a, b in chosen:
+            conditions.need_equal(a, b, or_one=_fits(function, _renamed(specs, {b: 1})))
+        return (outputs,)
+    return None
+
+
+def _renamed(specs: Sequence[Spec], sizes: dict[Any, Any]) -> list[Spec]:
+    return [Spec(tuple(d if dims.is_known(d) else sizes.get(d, d) for d in s.shape), s.dtype) for s in specs]
+
+
+def _fits(function: Callable[..., Any], specs: Sequence[Spec]) -> bool:
+    try:
+        _trace_open(function, specs)
+    except Exception:
+        return False
+    return True
 
 
 class _NothingFits(Exception):
@@ -72,22 +153,20 @@ def _is_verdict(error: Exception) -> bool:
 
 def substitute(shape: Sequence[Any], sizes: dict[str, int]) -> tuple[int, ...]:
     """The shape with numbers for its free dimensions."""
-    return tuple(int(d) if dims.is_known(d) else _evaluate(d, sizes) for d in shape)
-
-
-def _evaluate(dim: Any, sizes: dict[str, int]) -> int:
-    functions = {"floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "max": max, "min": min}
-    return eval(str(dim), {"__builtins__": {}}, {**functions, **sizes})  # the text is jax's own rendering
+    return tuple(dims.size_at(d, sizes) for d in shape)
 
 
 def _trace_at(function: Callable[..., Any], specs: Sequence[Spec], sizes: dict[str, int]) -> Any:
     return jax.eval_shape(function, *(Spec(substitute(s.shape, sizes), s.dtype) for s in specs))
 
 
-def _trace_samples(function: Callable[..., Any], specs: Sequence[Spec], names: list[str], error: Exception) -> Any:
-    """The function's output read off from traces at concrete sizes."""
+def _trace_samples(function: Callable[..., Any], specs: Sequence[Spec], bases: Iterable[dict[str, int]]) -> Any:
+    """The function's output read off from traces at concrete sizes.
+
+    A free dimension that fits at one size only is noted as a condition.
+    """
     failures: list[Exception] = []
-    for base in _base_sizes(names, error):
+    for base in bases:
         try:
             first = _trace_at(function, specs, base)
         except Exception as failure:
@@ -95,18 +174,20 @@ def _trace_samples(function: Callable[..., Any], specs: Sequence[Spec], names: l
             continue
         leaves, structure = jax.tree.flatten(first)
         moved = _neighbours(function, specs, base, [leaf.shape for leaf in leaves])
+        for name, size in base.items():
+            if all(sizes[name] == size for sizes, _ in moved):
+                conditions.need_equal(dims.named(name), size)
         read = [Spec(_read_shape(base, leaf.shape, n, moved), leaf.dtype) for n, leaf in enumerate(leaves)]
         return jax.tree.unflatten(structure, read)
-    raise _NothingFits(failures[0])
+    raise _NothingFits(failures[0] if failures else ValueError("no size to try"))
 
 
-def _base_sizes(names: list[str], error: Exception) -> list[dict[str, int]]:
-    """Sizes to start from: round numbers, then those that the failure speaks of (an open axis meeting a fixed one)."""
-    bases = [{name: base * (1 + i) for i, name in enumerate(names)} for base in _BASES]
-    named = (int(number) for number in re.findall(r"\b\d{1,6}\b", str(error)))
-    for number in dict.fromkeys(n for n in named if n > 0):
-        bases.append({name: 12 if name == "batch" else number for name in names})
-    return bases
+def _sizes_in(error: Exception, names: list[str]) -> Iterator[dict[str, int]]:
+    """Sizes that a failure speaks of, where an open axis meets a fixed one, and their quotients."""
+    numbers = list(dict.fromkeys(int(n) for n in re.findall(r"\b\d{1,6}\b", str(error)) if int(n) > 0))[:_MOST_NUMBERS]
+    quotients = [a // b for a in numbers for b in numbers if 1 < b < a and a % b == 0]
+    for size in dict.fromkeys(numbers + quotients):
+        yield {name: 12 if name == "batch" else size for name in names}
 
 
 def _neighbours(
@@ -114,7 +195,7 @@ def _neighbours(
 ) -> list[tuple[dict[str, int], list[Any]]]:
     """Output shapes at sizes around the base: each free dimension moved alone, and all of them together."""
     moves = [{**base, name: base[name] + step} for name in base for step in (12, 24, 1)]
-    moves.append({name: size + 12 * (i + 2) for i, (name, size) in enumerate(base.items())})
+    moves += [{name: size + step * (i + 2) for i, (name, size) in enumerate(base.items())} for step in (12, 60)]
     found = []
     for sizes in moves:
         try:
@@ -137,17 +218,33 @@ def _read_off(base: dict[str, int], size: int, others: list[tuple[dict[str, int]
     """The expression that gives `size` at the base and the other sizes at theirs; a fresh name if none does."""
     if all(other == size for _, other in others):
         return size
+    candidates = itertools.chain(_linear(base, size, others), _products(base, size))
+    for numerator, denominator in candidates:
+        if all(dims.size_at(numerator, sizes) // denominator == other for sizes, other in others):
+            return numerator if denominator == 1 else numerator // denominator
+    return dims.fresh()
+
+
+def _linear(base: dict[str, int], size: int, others: list[tuple[dict[str, int], int]]) -> Iterator[tuple[Any, int]]:
+    """Sums of the free dimensions, with a divisor, that change as seen when one dimension moves alone."""
     slopes = {}
     for name in base:
         alone = [(s[name] - base[name], o - size) for s, o in others if all(s[k] == base[k] for k in base if k != name)]
         steps = [Fraction(o, s) for s, o in alone if s and s % 12 == 0]
         slopes[name] = steps[0] if steps else Fraction(0)
+    several = sum(slope != 0 for slope in slopes.values()) > 1
+    if several and not any(all(sizes[n] != base[n] for n in base) for sizes, _ in others):
+        return  # nothing seen with all of them moved: their product may be meant
     scale = math.lcm(*(slope.denominator for slope in slopes.values()))
     scaled = {name: int(slope * scale) for name, slope in slopes.items()}
     for offset in range(scale):
         constant = size * scale - sum(scaled[n] * base[n] for n in base) + offset
-        predict = lambda s, c=constant: (sum(scaled[n] * s[n] for n in base) + c) // scale  # noqa: E731
-        if all(predict(s) == o for s, o in others):
-            expression = sum((scaled[n] * dims.named(n) for n in base if scaled[n]), constant)
-            return expression if scale == 1 else expression // scale
-    return dims.fresh()
+        yield sum((scaled[n] * dims.named(n) for n in base if scaled[n]), constant), scale
+
+
+def _products(base: dict[str, int], size: int) -> Iterator[tuple[Any, int]]:
+    """Products of free dimensions, with a factor and a divisor, that give `size` at the base."""
+    for count in range(2, len(base) + 1):
+        for names in itertools.combinations(base, count):
+            ratio = Fraction(size, math.prod(base[n] for n in names))
+            yield ratio.numerator * math.prod(dims.named(n) for n in names), ratio.denominator
