@@ -141,6 +141,18 @@ class ShapeError(ValueError):
         self.args = (self.render(),)
         return self
 
+    def with_fixes(self, fixes: Sequence[Fix]) -> ShapeError:
+        """The same error with repairs."""
+        self.fixes = tuple(fixes)
+        self.args = (self.render(),)
+        return self
+
+    def advise(self, fixes: Sequence[Fix]) -> ShapeError:
+        """Attach repairs, the best three at most, and write them into the message."""
+        self.fixes = tuple(fixes)[:3]
+        self.args = (self.render(),)
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (type(self), self.__dict__.copy()))
 

@@ -1,0 +1,96 @@
+"""The user's own layers: shapes that clash inside `call`, and a `compute_output_shape` that is wrong."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lamina.advice import trying
+from lamina.advice.candidates.case import Case
+from lamina.shapes import dims
+from lamina.shapes.errors import Fix
+
+
+def wrong_output_shape(case: Case) -> Iterator[Fix | None]:
+    """`compute_output_shape`, or the `output_shape` of a `Lambda`, says another shape than comes out."""
+    if "compute_output_shape does not say" in case.error.summary:
+        result = case.trial.attempt()
+        if result is not None and hasattr(result, "shape"):
+            given = dims.to_public(case.shape)
+            sizes = [_in_terms_of(size, given, i) for i, size in enumerate(dims.to_public(result.shape))]
+            shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+            yield Fix("return the real shape in compute_output_shape", f"return {shape}", trying.shown(result))
+            yield Fix("or leave it out: it is found by itself", "remove compute_output_shape", trying.shown(result))
+    if "`output_shape` does not say" in case.error.summary:
+        layer = trying.fresh(case.layer)
+        if layer is not None:
+            layer._declared = None
+            result = case.trial.attempt(layer=layer)
+            if result is not None:
+                sample = dims.show_shape(dims.to_public(result.shape)[1:])
+                yield Fix("say the real shape", f"output_shape={sample}", trying.shown(result))
+                yield Fix("or leave output_shape out", "remove output_shape", trying.shown(result))
+
+
+def _in_terms_of(size: Any, given: tuple[Any, ...], place: int) -> str:
+    if place < len(given) and given[place] == size:
+        return f"input_shape[{place}]"
+    if size is not None and given.count(size) == 1:
+        at = given.index(size)
+        return f"input_shape[{-1 if at == len(given) - 1 else at}]"
+    return str(size)
+
+
+def in_call(case: Case) -> Iterator[Fix | None]:
+    """Two tensors of different sizes met inside a layer of the user's: arguments or inputs of another size."""
+    reason = dict(case.error.notes).get("reason", "")
+    sizes = {int(n) for n in re.findall(r"\b\d+\b", reason)}
+    if not reason or not sizes:
+        return
+    own = [int(s) for s in case.shape[1:] if dims.is_known(s)]
+    for present in [s for s in own if s in sizes]:
+        for other in sorted(sizes - {present, 1}):
+            yield from _other_argument(case, other, present)
+            yield from _other_input(case, present, other)
+            yield _cut(case, present, other)
+
+
+def _other_argument(case: Case, old: int, new: int) -> Iterator[Fix | None]:
+    """Constructor arguments of that size, with the size that came."""
+    args, kwargs = case.layer._captured
+    try:
+        given = inspect.signature(type(case.layer).__init__).bind_partial(case.layer, *args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return
+    given = {**given, **given.get("kwargs", {})}
+    for name, value in given.items():
+        if value == old and not isinstance(value, bool):
+            yield case.change(case.layer, "make the layer for the size that comes", **{name: new})
+
+
+def _other_input(case: Case, present: int, wanted: int) -> Iterator[Fix | None]:
+    source = case.only_source()
+    if source is None or present not in source.dims[1:]:
+        return
+    sample = list(source.dims[1:])
+    sample[sample.index(present)] = wanted
+    code = case.input_code(source, sample)
+    if wanted > present:
+        yield case.new_input(f"or pad the data to {wanted}", source, sample, f"{code} and x padded to {wanted}")
+    else:
+        yield case.new_input(f"or cut the data to {wanted}", source, sample, f"{code} and x[:, :{wanted}]")
+
+
+def _cut(case: Case, present: int, wanted: int) -> Fix | None:
+    """The input cut to the size that fits, inside the model."""
+    places = [i for i, s in enumerate(case.shape) if i and dims.is_known(s) and s == present]
+    if not places or wanted > present:
+        return None
+    index = ", ".join([":"] * places[0] + [f":{wanted}"])
+    result = case.trial.attempt(before={0: lambda x: trying.evaluate(f"x[{index}]", x=x)})
+    if result is None:
+        return None
+    name = case.input_name(0)
+    return Fix(f"or use the first {wanted} only", f"{name}[{index}]", trying.shown(result))

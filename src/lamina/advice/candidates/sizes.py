@@ -1,0 +1,102 @@
+"""Sizes that are open where weights need a number, or that do not multiply to what is wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from lamina.advice import trying
+from lamina.advice.candidates.case import Case
+from lamina.shapes import dims
+from lamina.shapes.errors import Fix
+
+_GUESSES = (28, 32, 64, 224)
+_ND = {3: "1D", 4: "2D", 5: "3D"}
+
+
+def open_sizes(case: Case) -> Iterator[Fix | None]:
+    """A layer's weights depend on a size that is open."""
+    if case.gap() or len(case.shapes) != 1 or all(dims.is_known(s) for s in case.shape[1:]):
+        return
+    for layer in case.trial.producers()[:4]:
+        given = case.trial.input_of(layer)
+        if type(layer).__name__ == "Flatten" and given is not None and len(given) in _ND:
+            for kind in ("Average", "Max"):
+                code = f"layers.Global{kind}Pooling{_ND[len(given)]}()"
+                yield case.replace(layer, "pool, whatever the size is", code)
+            break
+    source = case.only_source()
+    if source is None:
+        return
+    first = (3,) if len(source.dims) >= 4 else (8,)
+    for guess in _GUESSES:
+        last = source.dims[-1]
+        sample = [d if dims.is_known(d) else guess for d in source.dims[1:-1]]
+        only_last = case.new_input(
+            "give the number of features", source, (*source.dims[1:-1], *(first if not dims.is_known(last) else (last,)))
+        )
+        if only_last is not None and not dims.is_known(last):
+            yield only_last
+            return
+        filled = (*sample, last if dims.is_known(last) else first[0] if source.ndim > 2 else guess)
+        fix = case.new_input("or give a fixed size to the input", source, filled)
+        if fix is not None:
+            yield fix
+            return
+
+
+def wrong_total(case: Case) -> Iterator[Fix | None]:
+    """A `Reshape` whose target holds another number of values than a sample."""
+    layer = case.layer
+    target = getattr(layer, "target_shape", None)
+    if target is None or type(layer).__name__ != "Reshape":
+        return
+    sample = case.shape[1:]
+    known = [int(s) for s in sample if dims.is_known(s)]
+    total = math.prod(known) if len(known) == len(sample) else 0
+    for candidate in _targets(tuple(target), total):
+        yield case.change(layer, "use sizes that multiply to those of the input", target_shape=candidate)
+    source = case.only_source()
+    if source is not None and total and -1 not in target and source.ndim == 2 and len(case.shape) == 2:
+        yield case.new_input("or give the model an input of that size", source, (math.prod(target),))
+    wanted = math.prod(n for n in target if n != -1)
+    producer = next((p for p in case.trial.producers() if hasattr(p, "units")), None)
+    if producer is not None and -1 not in target and len(case.shape) == 2:
+        yield case.change(producer, f'let "{producer.name}" give as many values as the target has', units=wanted)
+
+
+def _targets(target: tuple[int, ...], total: int) -> Iterator[tuple[int, ...]]:
+    """Targets that hold `total` values and differ from the one given in one size; with -1 where that is open."""
+    fixed = [n for n in target if n != -1]
+    for place in range(len(target)):
+        rest = math.prod(n for i, n in enumerate(target) if i != place and n != -1)
+        if -1 not in target[:place] + target[place + 1 :] and (not total or (rest and total % rest == 0)):
+            yield (*target[:place], -1, *target[place + 1 :])
+    if total and len(fixed) > 2 and math.prod(fixed[1:]) == total:
+        yield tuple(fixed[1:])
+    if total and len(target) == 3:
+        channels = target[-1] if target[-1] > 0 else 1
+        side = math.isqrt(total // channels) if channels else 0
+        if side * side * channels == total:
+            yield (side, side, channels)
+    if total:
+        yield (total,)
+
+
+def wrong_units(case: Case) -> Iterator[Fix | None]:
+    """Another number of features than the layer was built for."""
+    if not case.trial.was_built or case.gap() or len(case.shapes) != 1:
+        return
+    built: dict[str, Any] = getattr(case.layer, "axis_sizes", {})
+    axes = case.axes[0]
+    for name, size in (axes.sizes(case.shape) if axes is not None else {}).items():
+        if name in built and dims.is_known(size) and size != built[name]:
+            if name in ("features", "channels"):
+                yield case.insert(f"bring the {size} {name} to the {built[name]} that it has weights for",
+                                  f"layers.Dense({built[name]})")  # fmt: skip
+            kind = type(case.layer).__name__
+            result = case.trial.attempt(layer=trying.fresh(case.layer))
+            if result is not None:
+                yield Fix("or use a layer of its own here, with weights of its own", f"a new layers.{kind}(...)")
+

@@ -1,0 +1,91 @@
+"""States and masks of recurrent layers, and batch sizes that they must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from lamina.advice import trying
+from lamina.advice.candidates.case import Case
+from lamina.core.symbolic import KerasTensor
+from lamina.shapes import dims
+from lamina.shapes.errors import Fix
+
+
+def unknown_batch(case: Case) -> Iterator[Fix | None]:
+    """A stateful layer in a model whose batch size is open."""
+    if not getattr(case.layer, "stateful", False):
+        return
+    source = case.only_source()
+    if source is not None and not dims.is_known(source.dims[0]):
+        result = case.trial.attempt(sources={source: (32, *source.dims[1:])})
+        if result is not None:
+            sample = dims.to_public(source.dims[1:])
+            word = "batch_input_shape" if case.declares_input() else "batch_shape"
+            value = f"{word}={dims.show_shape((32, *sample))}"
+            yield Fix("give the batch size (here 32)", value if case.declares_input() else f"Input({value})",
+                      trying.shown(result))  # fmt: skip
+    yield case.change(case.layer, "or let each batch start from zero", stateful=False)
+
+
+def wrong_state(case: Case) -> Iterator[Fix | None]:
+    """`initial_state` of another size or number than the layer's states."""
+    given = case.trial.kwargs.get("initial_state", case.trial.args[1] if len(case.trial.args) > 1 else None)
+    units = getattr(case.layer, "units", None)
+    if given is None or units is None:
+        return
+    states = [leaf for leaf in jax.tree.leaves(given) if hasattr(leaf, "shape")]
+    name = "state"
+    wanted = 2 if type(case.layer).__name__ == "LSTM" else 1
+    if len(states) == 1 and wanted == 2:
+        yield _with_state(case, [states[0], states[0]], f"[{name}, {name}]", "an LSTM has two states, h and c")
+    if len(states) > wanted:
+        yield _with_state(case, states[:wanted], "initial_state[:1]" if wanted == 1 else "initial_state[:2]",
+                          f"give the {'state' if wanted == 1 else 'two states'} that it has")  # fmt: skip
+    sizes = {trying.shape_of(s)[-1] for s in states if len(s.shape)}
+    if len(sizes) == 1 and len(states) == wanted:
+        (size,) = sizes
+        if dims.is_known(size) and size != units:
+            yield case.change(case.layer, "give the layer as many units as its state has", units=int(size))
+            yield _dense_states(case, given, units)
+
+
+def _with_state(case: Case, states: Any, code: str, title: str) -> Fix | None:
+    result = case.trial.attempt(kwargs={"initial_state": states})
+    return Fix(title, f"initial_state={code}", trying.shown(result)) if result is not None else None
+
+
+def _dense_states(case: Case, given: Any, units: int) -> Fix | None:
+    def resized(leaf: Any) -> Any:
+        shape = (*trying.shape_of(leaf)[:-1], units)
+        return KerasTensor.of_spec(jax.ShapeDtypeStruct(shape, trying.spec_of(leaf).dtype))
+
+    states = jax.tree.map(resized, given)
+    result = case.trial.attempt(kwargs={"initial_state": states})
+    code = f"initial_state=layers.Dense({units})(state)"
+    title = f"or bring the state to the layer's {units} units"
+    return Fix(title, code, trying.shown(result)) if result is not None else None
+
+
+def wrong_mask(case: Case) -> Iterator[Fix | None]:
+    """A mask with other axes than `(batch, time)`."""
+    mask = case.trial.kwargs.get("mask")
+    if mask is None or not hasattr(mask, "shape"):
+        return
+    shape, wanted = trying.shape_of(mask), case.shape[:2]
+    repairs = []
+    if len(shape) == 3:
+        repairs = [("mask[..., 0]", shape[:2], "one entry for each step"), ("mask.any(-1)", shape[:2], "one for each step")]
+    elif len(shape) == 2 and tuple(shape) == tuple(reversed(wanted)):
+        repairs = [("mask.T", wanted, "the batch axis comes first")]
+    elif len(shape) == 1:
+        repairs = [("mask[None]", (1, *shape), "the mask has a batch axis, too")]
+    elif len(shape) == 2 and dims.is_known(wanted[1]) and dims.is_known(shape[1]) and shape[1] > wanted[1]:
+        repairs = [(f"mask[:, :{wanted[1]}]", (shape[0], wanted[1]), "as many steps as the input has")]
+    for code, new, title in repairs:
+        tensor = KerasTensor.of_spec(jax.ShapeDtypeStruct(tuple(new), "bool"))
+        result = case.trial.attempt(kwargs={"mask": tensor})
+        if result is not None:
+            yield Fix(title, f"mask={code}", trying.shown(result))

@@ -1,0 +1,157 @@
+"""Advice for a layer call that failed: who was called with what, and the repairs that fit."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lamina.advice import inner, names, trying
+from lamina.advice.candidates import custom, merges, ranks, sizes, states, windows
+from lamina.advice.candidates.case import Case
+from lamina.advice.data import METHODS, Meeting
+from lamina.core.symbolic import has_symbolic
+from lamina.shapes.errors import CallSite, Fix, ShapeError, user_frames
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MOST = 3
+_entries: set[Any] = set()
+_GENERATORS = (
+    states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.in_call,
+    ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,
+    merges.misfit,
+)  # fmt: skip
+
+
+@dataclass
+class Origin:
+    """The innermost layer call that failed."""
+
+    layer: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    was_built: bool
+
+
+def entry(function: F) -> F:
+    """Mark a function through which users call: advice is given where the outermost of them is left."""
+    _entries.add(function.__code__)
+    return function
+
+
+def failed(error: ShapeError, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], was_built: bool) -> None:
+    """Attach repairs to an error that leaves a layer's call.
+
+    Args:
+        error: the error.
+        layer: the layer.
+        args, kwargs: what it was called with.
+        was_built: whether it had its weights before the call.
+    """
+    if "_origin" not in error.__dict__:
+        error.__dict__["_origin"] = Origin(layer, args, kwargs, was_built)
+    if _is_outermost(sys._getframe(1)):
+        x = args[0] if args else next(iter(kwargs.values()), None)
+        advise(error, layer, args, kwargs, was_built, None if has_symbolic((args, kwargs)) else x)
+
+
+def on_data(method: F) -> F:
+    """Let a method of a model that takes data as its first argument advise on that data where it does not fit."""
+
+    @functools.wraps(method)
+    def advising(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        was_built = bool(self.built)
+        try:
+            return method(self, x, *args, **kwargs)
+        except ShapeError as error:
+            if "_origin" in error.__dict__ and _is_outermost(sys._getframe()):
+                advise(error, self, (x,), {}, was_built, x)
+            raise
+
+    _entries.add(advising.__code__)
+    return advising  # type: ignore[return-value]
+
+
+def _is_outermost(frame: Any) -> bool:
+    """Whether no call that gives advice itself leads to this one."""
+    outer = frame.f_back
+    while outer is not None:
+        if outer.f_code in _entries:
+            return False
+        outer = outer.f_back
+    return True
+
+
+def advise(
+    error: ShapeError, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], was_built: bool, x: Any
+) -> None:
+    """Look for repairs, and attach the best to the error."""
+    origin: Origin = error.__dict__.pop("_origin")
+    if error.fixes:
+        return
+    try:
+        site = _calling_site() if x is not None else None
+        meeting = Meeting(outer, x, was_built, site).fixes() if x is not None else iter(())
+        case = _case(error, origin, outer, args, kwargs, was_built)
+        on_layer = case_fixes(case) if case is not None else iter(())
+        is_first = case is None or not case.trial.layers_before()
+        found = best(itertools.chain(meeting, on_layer) if is_first else _alternate(on_layer, meeting))
+    except Exception:
+        import os
+        if os.environ.get("LAMINA_ADVICE_DEBUG"):
+            raise
+        # advice is a service: an error without it is better than another error
+        return
+    if found:
+        error.advise(found)
+
+
+def _case(
+    error: ShapeError, origin: Origin, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], was_built: bool
+) -> Case | None:
+    symbolic = has_symbolic((origin.args, origin.kwargs))
+    if symbolic or origin.layer is outer:
+        if getattr(origin.layer, "_graph", None) is not None:
+            return None
+        trial = trying.Trial(origin.layer, origin.args, origin.kwargs, origin.was_built)
+        if outer is not origin.layer:  # inputs that no Input of the user's stands for
+            trial.sources = list  # type: ignore[method-assign]
+        return Case(error, trial)
+    return Case(error, inner.InnerTrial(origin, outer, args, kwargs, was_built))
+
+
+def case_fixes(case: Case) -> Iterator[Fix]:
+    """Repairs of a layer call, the likeliest first."""
+    for generate in _GENERATORS:
+        for fix in generate(case):
+            if fix is not None:
+                yield fix
+
+
+def best(fixes: Iterable[Fix]) -> list[Fix]:
+    """The first three that differ."""
+    found: dict[str, Fix] = {}
+    for fix in fixes:
+        found.setdefault(fix.code, fix)
+        if len(found) == _MOST:
+            break
+    return list(found.values())
+
+
+def _alternate(first: Iterator[Fix], second: Iterator[Fix]) -> Iterator[Fix]:
+    yield from itertools.islice(first, 2)
+    yield from itertools.islice(second, 1)
+    yield from first
+    yield from second
+
+
+def _calling_site() -> CallSite | None:
+    """The user's line that hands over the data: the nearest with `fit` or the like, else the outermost call."""
+    sites = [CallSite.of_frame(frame) for frame in itertools.islice(user_frames(), 40)]
+    with_method = next((s for s in sites if next(names.calls(s, *METHODS), None) is not None), None)
+    return with_method or (sites[0] if sites else None)
+
