@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import jax
 
 from lamina import activations, constraints, initializers, regularizers  # noqa: F401  (registered for configs)
-from lamina.advice import silent_layers
+from lamina.advice import layer_call, silent_layers
 from lamina.core import context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, Node, has_symbolic, symbolic_leaves, trace_call
 from lamina.core.variable import StateScope, Variable, in_scope
@@ -127,13 +127,19 @@ class Layer(WeightLists):
 
     # Calling
 
+    @layer_call.entry
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the layer to tensors (computes) or to symbolic tensors (extends the model's graph)."""
         if not hasattr(self, "_nodes"):
             raise ValueError(f"{type(self).__name__}.__init__ must call super().__init__() before the layer is used")
-        if has_symbolic((args, kwargs)):
-            return self._call_symbolic(args, kwargs)
-        return self._run(*args, **kwargs)[0]
+        was_built = self.built
+        try:
+            if has_symbolic((args, kwargs)):
+                return self._call_symbolic(args, kwargs)
+            return self._run(*args, **kwargs)[0]
+        except ShapeError as error:
+            layer_call.failed(error, self, args, kwargs, was_built)
+            raise
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for symbolic tensors."""

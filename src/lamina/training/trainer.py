@@ -12,6 +12,7 @@ import numpy as np
 from lamina import losses, optimizers
 from lamina import metrics as metric_names
 from lamina.advice import silent
+from lamina.advice.layer_call import on_data
 from lamina.core import checks, tree
 from lamina.core.variable import Variable
 from lamina.metrics import Mean
@@ -131,6 +132,7 @@ class Trainer(Preparation):
                 f"yet how to train"
             )
 
+    @on_data
     def fit(
         self,
         x: Any = None,
@@ -208,6 +210,7 @@ class Trainer(Preparation):
                 self, feed, validation, start, epochs, verbose, callbacks, _validate_when(validation_freq)
             )
 
+    @on_data
     def evaluate(
         self,
         x: Any = None,
@@ -239,6 +242,7 @@ class Trainer(Preparation):
             logs = loops.run_evaluate(self, feed, verbose, callbacks)
         return self._report(logs, return_dict)
 
+    @on_data
     def predict(
         self,
         x: Any,
@@ -263,6 +267,7 @@ class Trainer(Preparation):
             silent.data(self, getattr(feed, "arrays", feed.first())[0])
             return loops.run_predict(self, feed, verbose, callbacks)
 
+    @on_data
     def train_on_batch(
         self,
         x: Any,
@@ -284,6 +289,7 @@ class Trainer(Preparation):
         batch = _one_batch(x, y, sample_weight, class_weight)
         return self._step_on(batch, "train", return_dict)
 
+    @on_data
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and metrics on one batch.
 
@@ -300,6 +306,7 @@ class Trainer(Preparation):
         with interruptible():
             return self._report(loops.to_floats(loops.run_step(self, kind, [batch])), return_dict)
 
+    @on_data
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as numpy arrays ``(batch, ...)``."""
         batch = _one_batch(x, None, None, None)
