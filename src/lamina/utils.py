@@ -23,6 +23,7 @@ from lamina.core.registry import deserialize as deserialize_keras_object
 from lamina.core.registry import serialize as serialize_keras_object
 from lamina.core.seeds import set_random_seed
 from lamina.core.symbolic import is_keras_tensor
+from lamina.losses import fitting
 from lamina.preprocessing.sequence import pad_sequences
 from lamina.shapes import dims, errors
 from lamina.training.feeding import PyDataset
@@ -44,6 +45,7 @@ __all__ = [
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
@@ -69,6 +71,7 @@ def clear_session(free_memory: bool = True) -> None:
     context.reset_names()
     dims.forget_labels()
     errors.forget_warnings()
+    fitting.forget_told()
     seeds.forget_global_generator()
     if free_memory:
         jax.clear_caches()
@@ -128,3 +131,58 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     xp = jnp if isinstance(x, jax.Array) else np
     norm = xp.linalg.norm(xp.asarray(x), ord=order, axis=axis, keepdims=True)
     return xp.asarray(x) / xp.where(norm == 0, 1, norm)
+
+
+_SPLINES = {"ortho": "ortho", "curved": "curved", "spline": "curved", "line": "line", "polyline": "line"}
+
+
+def plot_model(
+    model: Any,
+    to_file: Any = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+) -> Any:
+    """Draw a model's layers, as `lamina.shapes.draw` does, with Keras's arguments.
+
+    Args:
+        model: a model that is built.
+        to_file: where to: SVG needs nothing, PNG, PDF and JPEG need matplotlib; ``None`` writes nothing.
+        show_shapes: whether to write shapes, with the names of the axes, on the arrows.
+        show_dtype: whether to write data types there.
+        show_layer_names: whether to show names, and not only classes.
+        rankdir: which way it flows: ``"TB"``, ``"BT"``, ``"LR"`` or ``"RL"``.
+        expand_nested: whether to draw the layers of models inside.
+        dpi: dots per inch.
+        show_layer_activations: whether to show the layers' activations.
+        show_trainable: whether to show which layers train.
+        splines: how arrows run: ``"ortho"``, ``"curved"`` (or ``"spline"``), ``"line"`` (or ``"polyline"``).
+
+    Returns:
+        The drawing, which a notebook shows.
+
+    Raises:
+        ValueError: an argument is not what is said here, or the model is not built.
+        ImportError: the file's format needs matplotlib, and it is not installed.
+    """
+    from lamina.reports.draw import draw
+
+    return draw(
+        model,
+        to_file,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        rankdir=rankdir,
+        expand_nested=expand_nested,
+        dpi=dpi,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+        lines=_SPLINES[checks.one_of("splines", splines, tuple(_SPLINES))],
+    )
