@@ -12,15 +12,64 @@ import jax
 from lamina.core.symbolic import KerasTensor, symbolic_leaves
 
 _SAME_AXES = frozenset(
-    "Activation ActivityRegularization Add AlphaDropout Average BatchNormalization Concatenate Dropout ELU "
-    "GaussianDropout GaussianNoise GroupNormalization Identity LayerNormalization LeakyReLU Masking Maximum Minimum "
-    "Multiply Normalization PReLU ReLU Rescaling RMSNormalization Softmax SpatialDropout1D SpatialDropout2D "
-    "SpatialDropout3D Subtract UnitNormalization".split()
+    [
+        "Activation",
+        "ActivityRegularization",
+        "Add",
+        "AlphaDropout",
+        "Average",
+        "BatchNormalization",
+        "Concatenate",
+        "Dropout",
+        "ELU",
+        "GaussianDropout",
+        "GaussianNoise",
+        "GroupNormalization",
+        "Identity",
+        "LayerNormalization",
+        "LeakyReLU",
+        "Masking",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Normalization",
+        "PReLU",
+        "ReLU",
+        "Rescaling",
+        "RMSNormalization",
+        "Softmax",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "Subtract",
+        "UnitNormalization",
+    ]
 )
 _SAME_MEANING = _SAME_AXES - {"Concatenate"}
 _ELEMENTWISE = frozenset(
-    "add subtract multiply true_divide divide power negative absolute abs relu sigmoid tanh silu gelu elu maximum "
-    "minimum exp log sqrt square".split()
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "true_divide",
+        "divide",
+        "power",
+        "negative",
+        "absolute",
+        "abs",
+        "relu",
+        "sigmoid",
+        "tanh",
+        "silu",
+        "gelu",
+        "elu",
+        "maximum",
+        "minimum",
+        "exp",
+        "log",
+        "sqrt",
+        "square",
+    ]
 )
 
 

@@ -13,7 +13,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.advice import broadcasting, names
+from lamina.advice import broadcasting, names, trying
+from lamina.advice.labels import repairs
+from lamina.advice.meeting import Meeting
 from lamina.advice.origins import describe
 from lamina.core import tree
 from lamina.core.symbolic import KerasTensor
@@ -134,8 +136,9 @@ def losses(model: Any, y: Any, predicted: Any) -> None:
     predictions = jax.tree.leaves(predicted)
     truths = _per_output(y, model, len(predictions))
     if compiled_loss is not None and compiled_loss.built:
-        for loss, true, pred in zip(compiled_loss.losses, truths, predictions, strict=False):
+        for place, (loss, true, pred) in enumerate(zip(compiled_loss.losses, truths, predictions, strict=False)):
             if loss is not None and hasattr(true, "shape"):
+                _look_at_repeating(loss, model, place, true, pred)
                 _look_at_loss(loss, called, true, pred)
     if compiled_metrics is not None and compiled_metrics.built:
         for place, _, metric, _ in compiled_metrics.entries:
@@ -148,6 +151,16 @@ def _per_output(y: Any, model: Any, count: int) -> list[Any]:
     if isinstance(y, dict):
         return [y.get(name) for name in known] if known and all(n in known for n in y) else list(y.values())[:count]
     return tree.flatten(y) if y is not None else []
+
+
+def _look_at_repeating(loss: Any, model: Any, place: int, true: Any, pred: Any) -> None:
+    """A loss of Lamina's own that repeats labels to compare them."""
+    if fitting.label_kind(loss) != "elementwise" or not fitting.is_repeated(tuple(true.shape), tuple(pred.shape)):
+        return
+    clash = fitting.Clash(loss.fn.__name__, "elementwise", tuple(true.shape), tuple(pred.shape))
+    with trying.quiet():
+        fixes = repairs(Meeting(clash, model, place, call_site(), true))
+    fitting.warn_of_repeating(clash, fixes)
 
 
 def _look_at_loss(loss: Any, y: str, true: Any, pred: Any) -> None:
@@ -223,7 +236,10 @@ def _about_columns(
             f"loss does not depend on the model",
             [
                 Fix("for a yes or no", 'layers.Dense(1, activation="sigmoid") and loss="binary_crossentropy"'),
-                Fix("for two classes", 'layers.Dense(2, activation="softmax") and loss="sparse_categorical_crossentropy"'),
+                Fix(
+                    "for two classes",
+                    'layers.Dense(2, activation="softmax") and loss="sparse_categorical_crossentropy"',
+                ),
             ],
         )
     elif _whole(sample) and sample.max() > 1:
@@ -276,7 +292,10 @@ def _about_numbers(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...])
             f"{name}: {y} of shape {(None, *sample.shape[1:])} holds a single 1 in each row, one column for each of the "
             f"{pred[-1]} classes; the output {(None, *pred[1:])} has one prediction for each of {pred[1]} steps",
             [
-                Fix("end in one prediction for each sequence", "return_sequences=False, or layers.GlobalAveragePooling1D()"),
+                Fix(
+                    "end in one prediction for each sequence",
+                    "return_sequences=False, or layers.GlobalAveragePooling1D()",
+                ),
                 Fix("and take the loss for one-hot labels", 'loss="categorical_crossentropy"'),
             ],
         )

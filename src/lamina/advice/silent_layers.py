@@ -107,7 +107,7 @@ def _softmax_of_one(call: Call) -> Finding | None:
         return None  # scores of another kind, such as attention to a single key
     fixes = [Fix("for one yes-or-no output", 'activation="sigmoid"')]
     if len(call.output) == 2:
-        fixes.append(Fix("for two classes", "layers.Dense(2, activation=\"softmax\")"))
+        fixes.append(Fix("for two classes", 'layers.Dense(2, activation="softmax")'))
     elif len(call.output) == 3:
         fixes.insert(0, Fix("for weights over the time steps", "layers.Softmax(axis=1)"))
     what = "" if maker == describe(call.layer) else f", the one output of {maker},"
@@ -319,7 +319,9 @@ def _softmax_axis(call: Call) -> int | None:
     """The axis of the softmax that the layer ends with, counted from the front."""
     rank = len(call.output)
     if "Softmax" in call.kinds:
-        axis = call.layer.axis[0] if isinstance(call.layer.axis, list) and len(call.layer.axis) == 1 else call.layer.axis
+        axis = (
+            call.layer.axis[0] if isinstance(call.layer.axis, list) and len(call.layer.axis) == 1 else call.layer.axis
+        )
         return axis % rank if isinstance(axis, int) else None
     name = getattr(getattr(call.layer, "activation", None), "__name__", "")
     return rank - 1 if name in ("softmax", "log_softmax") and not call.kinds & _RECURRENT else None
@@ -353,4 +355,3 @@ def _rules_of(cls: type) -> tuple[Rule, ...]:
     if cls.__module__.startswith("lamina.") and "Flatten" not in names:
         rules.append(_mixed_formats)
     return tuple(dict.fromkeys(rules))
-

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from lamina.advice.local_tensors import local_tensors
 from lamina.core.symbolic import KerasTensor
 from lamina.shapes import dims, tracing
 from lamina.shapes.errors import ShapeError, failing_site
@@ -193,7 +194,7 @@ def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | N
         f"{describe(layer)} failed on {'an input' if len(shown) == 1 else 'inputs'} of shape {', '.join(shown)}",
         layer=layer.name,
         received=", ".join(shown),
-        notes=[("reason", reason)],
+        notes=[("tensors", local_tensors(error)), ("reason", reason)],
         site=failing_site(error),
     )
 

@@ -223,10 +223,13 @@ def _fit_weights(values: jax.Array, weights: jax.Array, name: str) -> tuple[jax.
     clash = any(dims.is_known(w) and dims.is_known(v) and w != v and 1 not in (w, v) for w, v in sizes)
     if clash or (weights.ndim > values.ndim > 0):
         one = shapes[0][:1]
-        raise ShapeError(
+        error = ShapeError(
             f"{name}: sample_weight does not fit the values of the loss, one for each sample"
             + (" and place" if values.ndim > 1 else ""),
             expected=" or ".join(f"sample_weight {s}" for s in dict.fromkeys(map(dims.show_shape, (one, shapes[0])))),
             received=f"sample_weight {dims.show_shape(shapes[1])}",
+            layer=name,
         )
+        error.weights = shapes  # type: ignore[attr-defined]
+        raise error
     return values, weights

@@ -10,8 +10,9 @@ What a loss expects of `y_true`, given `y_pred`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lamina.core import registry
@@ -22,6 +23,17 @@ Shape = tuple[Any, ...]
 
 _kinds: dict[Any, str] = {}
 _MIDDLE = {3: ("time",), 4: ("height", "width"), 5: ("depth", "height", "width")}
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Labels and predictions that do not fit: whose they are, what is expected, and both shapes."""
+
+    name: str
+    kind: str
+    true: Shape
+    pred: Shape
+    axis: int = -1
 
 
 def expects(kind: str) -> Callable[[Any], Any]:
@@ -76,10 +88,16 @@ def check(name: str, kind: str, true: Shape, pred: Shape, axis: int = -1) -> Non
     reason = misfit(kind, true, pred, axis)
     if reason:
         raise _error(name, kind, true, pred, axis, reason)
-    if kind == "elementwise" and true and pred:
-        true, pred = aligned(true, pred)
-        if any(_differ(a, b) for a, b in zip(true[1:], pred[1:], strict=True)):
-            _warn_once(name, dims.show_shape(true), dims.show_shape(pred))
+    if kind == "elementwise" and is_repeated(true, pred):
+        _warn_of_repeating(Clash(name, kind, true, pred, axis))
+
+
+def is_repeated(true: Shape, pred: Shape) -> bool:
+    """Whether labels or predictions fit each other only by being repeated along an axis."""
+    if not true or not pred:
+        return False
+    true, pred = aligned(true, pred)
+    return len(true) == len(pred) and any(_differ(a, b) for a, b in zip(true[1:], pred[1:], strict=True))
 
 
 def misfit(kind: str, true: Shape, pred: Shape, axis: int = -1) -> str:
@@ -139,13 +157,15 @@ def _error(name: str, kind: str, true: Shape, pred: Shape, axis: int, reason: st
         labels = without_classes(labels, axis) if labels else ()
     classes: Any = pred[axis] if kind == "sparse" and pred and -len(pred) <= axis < len(pred) else None
     numbers = f", whole numbers from 0 to {int(classes) - 1}" if dims.is_known(classes) else ""
-    return ShapeError(
+    error = ShapeError(
         f"{name}: y_true does not fit y_pred: {reason}",
         expected=f"y_true {_named(labels, wanted)}{numbers}",
         received=f"y_true {_named(_true_names(kind, true, pred, axis), true)}",
         notes=[("", f"y_pred {_named(_names(len(pred), axis, kind), pred)}")],
         fixes=_fixes(name, kind, true, pred, axis),
     )
+    error.clash = Clash(name, kind, true, pred, axis)  # type: ignore[attr-defined]
+    return error
 
 
 def _fixes(name: str, kind: str, true: Shape, pred: Shape, axis: int) -> list[Fix]:
@@ -218,6 +238,33 @@ def _differ(a: Any, b: Any) -> bool:
     return dims.is_known(a) and dims.is_known(b) and int(a) != int(b)
 
 
-@lru_cache(maxsize=256)
-def _warn_once(name: str, true: str, pred: str) -> None:
-    warn(f"{name}: y_true {true} is repeated to compare it with y_pred {pred}; give both the same shape")
+_told: set[Any] = set()
+_silent = False
+
+
+@contextlib.contextmanager
+def unwarned() -> Iterator[None]:
+    """Inside, nothing is said of labels that are repeated: it will be said better."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
+
+def _warn_of_repeating(clash: Clash) -> None:
+    if not _silent and (clash.name, clash.true[1:], clash.pred[1:]) not in _told:
+        warn_of_repeating(clash, _fixes(clash.name, clash.kind, clash.true, clash.pred, clash.axis))
+
+
+def warn_of_repeating(clash: Clash, fixes: Sequence[Fix]) -> None:
+    """Say, once for all batch sizes, that labels fit predictions only by being repeated."""
+    _told.add((clash.name, clash.true[1:], clash.pred[1:]))
+    true, pred = dims.show_shape(clash.true), dims.show_shape(clash.pred)
+    warn(f"{clash.name}: y_true {true} is repeated to compare it with y_pred {pred}; give both the same shape", fixes)
+
+
+def forget_told() -> None:
+    """Say everything again."""
+    _told.clear()

@@ -65,11 +65,13 @@ def spread(name: str, weights: Any, shape: tuple[Any, ...], dtype: Any) -> jax.A
     if weights.ndim not in (0, len(shape)) or any(
         dims.is_known(w) and dims.is_known(v) and w not in (v, 1) for w, v in pairs
     ):
-        raise ShapeError(
+        error = ShapeError(
             f"metric {name!r}: sample_weight does not fit the values",
             expected=f"sample_weight {dims.show_shape(shape)}, or {dims.show_shape(shape[:1])}: one per sample",
             received=f"sample_weight {dims.show_shape(given)}",
         )
+        error.weights = (shape, given)  # type: ignore[attr-defined]
+        raise error
     return jnp.broadcast_to(weights, shape)
 
 

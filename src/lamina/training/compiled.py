@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina import losses, metrics
+from lamina.advice.local_tensors import local_tensors
 from lamina.core import checks, context, tree
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
@@ -74,7 +75,11 @@ class CompiledLoss:
         ):
             if loss is None:
                 continue
-            value = call_loss(loss, truth, predicted, sample, name)
+            try:
+                value = call_loss(loss, truth, predicted, sample, name)
+            except ShapeError as error:
+                error.output = self.names.index(name)  # type: ignore[attr-defined]
+                raise
             if name in self._tracker_of:
                 self._tracker_of[name].update_state(value, sample_weight=predicted.shape[0] if predicted.ndim else 1)
             total = total + weight * value
@@ -122,7 +127,7 @@ def explain(kind: str, function: Any, error: Exception, y_true: Any, y_pred: Any
         layer=function.name,
         expected="y_true and y_pred that fit each other; the first axis is the batch",
         received=", ".join(shown),
-        notes=[("reason", lines[0])],
+        notes=[("tensors", local_tensors(error)), ("reason", lines[0])],
         site=failing_site(error),
     )
 

@@ -10,9 +10,11 @@ from typing import Any
 import jax
 
 from lamina.advice import silent
+from lamina.advice.labels import advise
 from lamina.advice.silent_layers import Watch
 from lamina.core import context, tree
 from lamina.core.variable import StateScope
+from lamina.losses import fitting
 from lamina.shapes.errors import ShapeError
 from lamina.training.classes import check_class_numbers
 from lamina.training.feeding import Feed
@@ -46,7 +48,12 @@ class Preparation(Steps):
             self._build_from(x)
             shapes = (jax.tree.structure(batch), *shapes_of(batch))
             if shapes not in self._programs.checked:
-                predicted = self._check_by_tracing(x, y, sample_weight, own_step)
+                try:
+                    with fitting.unwarned():
+                        predicted = self._check_by_tracing(x, y, sample_weight, own_step)
+                except ShapeError as error:
+                    advise(error, self, tree.flatten(y if labels is None else labels))
+                    raise
                 self._programs.checked.add(shapes)
                 self._output_specs = predicted
                 silent.training(self, batch, labels, predicted)
@@ -55,7 +62,7 @@ class Preparation(Steps):
             elif method in ("fit", "train_on_batch") and not own_step:
                 raise ValueError("`optimizer` is None: give compile() one to train with, such as 'adam'")
         if self._compile_loss is not None and self._output_specs is not None:
-            check_class_numbers(self._compile_loss, y if labels is None else labels, self._output_specs)
+            check_class_numbers(self, self._compile_loss, y if labels is None else labels, self._output_specs)
         if self._trainables is not None and method in ("fit", "train_on_batch"):
             self._trainables.warn_of_changes()
 

@@ -1,0 +1,191 @@
+"""Labels that meet an output of a model, with what is needed to think of repairs and to try them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.advice import names, trying
+from lamina.advice.origins import kinds
+from lamina.core import context
+from lamina.losses import fitting
+from lamina.losses.fitting import Clash
+from lamina.shapes import dims
+from lamina.shapes.errors import CallSite, Fix
+
+Shape = tuple[Any, ...]
+
+_PASSED = frozenset(("Activation", "Softmax", "Dropout", "ReLU", "LeakyReLU", "Identity", "Rescaling"))
+_METHODS = ("fit", "evaluate", "train_on_batch", "test_on_batch")
+
+
+class Meeting:
+    """What met, under the user's names.
+
+    Args:
+        clash: the shapes and the loss.
+        model: the model.
+        place: which of its outputs.
+        site: the user's line.
+        values: the labels, if they lie in the host's memory.
+    """
+
+    def __init__(self, clash: Clash, model: Any, place: int, site: CallSite | None, values: Any = None):
+        self.name, self.kind, self.axis = clash.name, clash.kind, clash.axis
+        self.true, self.pred = clash.true, clash.pred
+        self.values = values if isinstance(values, np.ndarray) else None
+        self.y, self.inner = _labels_name(site)
+        self.target = self.y if _is_place(self.y) else "y"
+        self.head = Head(model, place)
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the output tells apart."""
+        size = self.pred[self.axis] if self.pred and -len(self.pred) <= self.axis < len(self.pred) else None
+        return int(size) if size is not None and dims.is_known(size) else None
+
+    def fits(self, true: Shape, pred: Shape | None = None, kind: str | None = None) -> bool:
+        """Whether labels of that shape fit, without being repeated."""
+        kind, pred = kind or self.kind, self.pred if pred is None else pred
+        if fitting.misfit(kind, true, pred, self.axis):
+            return False
+        if kind == "sparse":
+            return True
+        pairs = zip(*fitting.aligned(true, pred), strict=False)
+        return all(a == b for a, b in list(pairs)[1:])
+
+    def change_labels(self, title: str, code: str, true: Shape, kind: str | None = None) -> Fix | None:
+        """Other labels; `code` has ``{y}`` for what the user wrote."""
+        if not self.fits(true, kind=kind):
+            return None
+        return Fix(title, f"{self.target} = {code.replace('{y}', self.y)}", _open(true))
+
+    def change_index(self, title: str, index: str, true: Shape) -> Fix | None:
+        """Labels indexed."""
+        if not self.fits(true):
+            return None
+        return Fix(title, f"{self.target} = {names.indexed(self.y, index)}", _open(true))
+
+    def change_loss(self, title: str, loss: str, kind: str, true: Shape | None = None) -> Fix | None:
+        """Another loss for the same output."""
+        return Fix(title, f'loss="{loss}"') if self.fits(self.true if true is None else true, kind=kind) else None
+
+    def change_units(self, units: int, title: str, loss: str = "", activation: str | None = None) -> Fix | None:
+        """Another number of outputs, and another loss if need be."""
+        kind = {"categorical_crossentropy": "categorical", "sparse_categorical_crossentropy": "sparse"}.get(loss)
+        pred = self.head.with_units(units)
+        if pred is None or not self.fits(self.true, pred, kind):
+            return None
+        settings = {} if activation is None else {"activation": activation}
+        code = self.head.code(units, **settings) + (f' with loss="{loss}"' if loss else "")
+        return Fix(title, code, _open(pred))
+
+    def change_model(self, title: str, code: str, pred: Shape | None) -> Fix | None:
+        """Something else about the model, which then gives `pred`."""
+        return Fix(title, code, _open(pred)) if pred is not None and self.fits(self.true, pred) else None
+
+
+class Head:
+    """The end of a model that makes one output: what it would give if its layers were others."""
+
+    def __init__(self, model: Any, place: int):
+        graph = getattr(model, "_graph", None)
+        tensors = graph.output_tensors if graph is not None else []
+        self.trial = trying.Trial(_same, (tensors[place],), {}, True) if place < len(tensors) else None
+        layers = self.trial.producers() if self.trial is not None else []
+        self.layers = [x for x in layers if hasattr(x, "get_config")]
+        self.last = next((x for x in self.layers if not kinds(type(x)) & _PASSED), None)
+        if self.trial is None:
+            made = [x for x in model._flatten_layers() if _width_name(x)]
+            self.last = made[-1] if made else None
+        if self.last is not None and not _width_name(self.last):
+            self.last = None
+
+    def changed(self, changes: dict[Any, Any]) -> Shape | None:
+        """The output's shape with other layers in place of some."""
+        if self.trial is None:
+            return None
+        result = self.trial.attempt(changes=changes, layer=_same)
+        leaves = jax.tree.leaves(result)
+        return tuple(leaves[0].shape) if len(leaves) == 1 else None
+
+    def with_settings(self, layer: Any, **settings: Any) -> Shape | None:
+        """The output's shape with other arguments of a layer."""
+        return self.changed({layer: trying.fresh(layer, **settings)})
+
+    def with_units(self, units: int) -> Shape | None:
+        """The output's shape with another number of units (or filters) in the last layer."""
+        if self.last is None or self.trial is None:
+            return None
+        return self.with_settings(self.last, **{_width_name(self.last): units})
+
+    def with_before(self, layer: Any) -> Shape | None:
+        """The output's shape with a layer put in before the last one."""
+        if self.last is None or self.trial is None:
+            return None
+        new = trying.fresh(self.last)
+        return self.changed({self.last: lambda x: trying.apply(new, trying.apply(layer, x))})
+
+    def with_after(self, layer: Any) -> Shape | None:
+        """The output's shape with a layer put in at the end."""
+        if self.trial is None:
+            return None
+        leaves = jax.tree.leaves(self.trial.attempt(before={0: lambda x: trying.apply(layer, x)}, layer=_same))
+        return tuple(leaves[0].shape) if len(leaves) == 1 else None
+
+    def code(self, units: int, activation: str | None = None) -> str:
+        """The last layer as it would be written with that many units."""
+        layer = self.last
+        assert layer is not None
+        parts = [str(units)]
+        kernel = getattr(layer, "kernel_size", None)
+        if kernel is not None:
+            parts.append(str(kernel[0] if len(set(kernel)) == 1 else tuple(kernel)))
+            if getattr(layer, "padding", "valid") != "valid":
+                parts.append(f'padding="{layer.padding}"')
+        chosen = activation or getattr(getattr(layer, "activation", None), "__name__", "linear")
+        if chosen != "linear":
+            parts.append(f'activation="{chosen}"')
+        if not re.fullmatch(rf"{context.snake_case(type(layer).__name__)}(_\d+)?", layer.name):
+            parts.append(f'name="{layer.name}"')
+        return f"layers.{type(layer).__name__}({', '.join(parts)})"
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _width_name(layer: Any) -> str:
+    """What a layer calls the size of its output's last axis; ``""`` if it has no say in it."""
+    if not type(layer).__module__.startswith("lamina."):
+        return ""
+    return next((n for n in ("units", "filters") if isinstance(getattr(layer, n, None), int)), "")
+
+
+def _labels_name(site: CallSite | None) -> tuple[str, str]:
+    """What the user wrote for the labels; and what was made one-hot for them, if that can be seen there."""
+    for call in names.calls(site, *_METHODS):
+        node = names.argument_node(call, "y", 1)
+        inner = ""
+        if isinstance(node, ast.Call) and names.function_name(node) == "to_categorical":
+            inner = names.short(names.argument_node(node, "x", 0))
+        return names.short(node) or "y", inner
+    return "y", ""
+
+
+def _is_place(text: str) -> bool:
+    """Whether something can be assigned to an expression."""
+    try:
+        return isinstance(ast.parse(text, mode="eval").body, (ast.Name, ast.Attribute, ast.Subscript))
+    except SyntaxError:
+        return False
+
+
+def _open(shape: Sequence[Any]) -> str:
+    """A shape with an open first axis."""
+    return dims.show_shape((None, *dims.to_public(shape[1:])))
