@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,9 +28,11 @@ class Meeting:
         x: the data: an array, or a list or dict of arrays.
         was_built: whether the model had its weights before.
         site: the user's line.
+        samples: how many samples there must be, since there are that many labels.
     """
 
-    def __init__(self, model: Any, x: Any, was_built: bool, site: CallSite | None):
+    def __init__(self, model: Any, x: Any, was_built: bool, site: CallSite | None, samples: int | None = None):
+        self.samples = samples
         self.model, self.x, self.was_built, self.site = model, x, was_built, site
         graph = getattr(model, "_graph", None) if was_built else None
         self.inputs: list[KerasTensor] = list(graph.input_tensors) if graph is not None else []
@@ -83,6 +86,8 @@ class Meeting:
 
         def run(*values: Any) -> Any:
             changed = change(*values)
+            if self.samples is not None and jax.tree.leaves(changed)[0].shape[0] != self.samples:
+                raise ValueError("another number of samples than labels")
             for leaf, wanted in zip(jax.tree.leaves(changed), self.inputs, strict=False):
                 if len(leaf.shape) != len(wanted.dims):  # a model adds or drops a last axis by itself
                     raise ValueError("another rank")
@@ -108,7 +113,8 @@ class Meeting:
             if node is not None:
                 return names.short(node) or "x"
         for call in names.calls(self.site):
-            if call.args:
+            is_class = names.function_name(call)[:1].isupper()
+            if call.args and not is_class and not isinstance(call.args[0], (ast.Constant, ast.List, ast.Tuple)):
                 return names.short(call.args[0]) or "x"
         return "x"
 

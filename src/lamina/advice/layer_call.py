@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lamina.advice import inner, names, trying
@@ -19,9 +20,9 @@ from lamina.shapes.errors import CallSite, Fix, ShapeError, user_frames
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MOST = 3
-_entries: set[Any] = set()
+_entries: set[Any] = {trying.traced.__code__}
 _GENERATORS = (
-    states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.in_call,
+    custom.wrong_statistics, states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.in_call,
     ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,
     merges.misfit,
 )  # fmt: skip
@@ -69,11 +70,18 @@ def on_data(method: F) -> F:
             return method(self, x, *args, **kwargs)
         except ShapeError as error:
             if "_origin" in error.__dict__ and _is_outermost(sys._getframe()):
-                advise(error, self, (x,), {}, was_built, x)
+                advise(error, self, (x,), {}, was_built, x, _samples(args, kwargs))
             raise
 
     _entries.add(advising.__code__)
     return advising  # type: ignore[return-value]
+
+
+def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+    """How many labels there are, where they are an array."""
+    y = args[0] if args else kwargs.get("y")
+    shape = getattr(y, "shape", ())
+    return int(shape[0]) if len(shape) else None
 
 
 def _is_outermost(frame: Any) -> bool:
@@ -87,7 +95,13 @@ def _is_outermost(frame: Any) -> bool:
 
 
 def advise(
-    error: ShapeError, outer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], was_built: bool, x: Any
+    error: ShapeError,
+    outer: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    was_built: bool,
+    x: Any,
+    samples: int | None = None,
 ) -> None:
     """Look for repairs, and attach the best to the error."""
     origin: Origin = error.__dict__.pop("_origin")
@@ -95,19 +109,17 @@ def advise(
         return
     try:
         site = _calling_site() if x is not None else None
-        meeting = Meeting(outer, x, was_built, site).fixes() if x is not None else iter(())
+        meeting = Meeting(outer, x, was_built, site, samples).fixes() if x is not None else iter(())
         case = _case(error, origin, outer, args, kwargs, was_built)
         on_layer = case_fixes(case) if case is not None else iter(())
         is_first = case is None or not case.trial.layers_before()
         found = best(itertools.chain(meeting, on_layer) if is_first else _alternate(on_layer, meeting))
     except Exception:
-        import os
         if os.environ.get("LAMINA_ADVICE_DEBUG"):
             raise
-        # advice is a service: an error without it is better than another error
-        return
+        return  # advice is a service: an error without it is better than another error
     if found:
-        error.advise(found)
+        error.with_fixes(found)
 
 
 def _case(
@@ -139,7 +151,7 @@ def best(fixes: Iterable[Fix]) -> list[Fix]:
         found.setdefault(fix.code, fix)
         if len(found) == _MOST:
             break
-    return list(found.values())
+    return [replace(fix, title=("or " if i else "") + fix.title.removeprefix("or ")) for i, fix in enumerate(found.values())]
 
 
 def _alternate(first: Iterator[Fix], second: Iterator[Fix]) -> Iterator[Fix]:

@@ -12,12 +12,12 @@ from lamina.shapes.errors import CallSite
 _LONGEST = 48  # an expression longer than that is called by the argument's name instead
 
 
-def statement(site: CallSite | None) -> ast.stmt | None:
-    """The innermost statement around a line of the user's program; ``None`` if its source cannot be read."""
+def statements(site: CallSite | None) -> list[ast.stmt]:
+    """The innermost statements around a line of the user's program; none if its source cannot be read."""
     if site is None:
-        return None
+        return []
     lines = tuple(linecache.getlines(site.file))
-    return _statement_at(lines, site.line) if lines else None
+    return _statements_at(lines, site.line) if lines else []
 
 
 @lru_cache(maxsize=8)
@@ -28,18 +28,17 @@ def _parsed(lines: tuple[str, ...]) -> ast.Module | None:
         return None
 
 
-def _statement_at(lines: tuple[str, ...], line: int) -> ast.stmt | None:
+def _statements_at(lines: tuple[str, ...], line: int) -> list[ast.stmt]:
     tree = _parsed(lines)
     if tree is None:
-        return None
+        return []
     around = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
-    return max(around, key=lambda n: (n.lineno, -(n.end_lineno or 0)), default=None)
+    return [n for n in around if not any(other is not n and other in ast.walk(n) for other in around)]
 
 
 def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:
     """The calls in the statement, outermost first; only those of functions or methods with one of the names given."""
-    found = statement(site)
-    for node in ast.walk(found) if found is not None else ():
+    for node in (node for found in statements(site) for node in ast.walk(found)):
         if isinstance(node, ast.Call) and (not functions or function_name(node) in functions):
             yield node
 
@@ -105,7 +104,7 @@ def indexed(text: str, index: str) -> str:
 
 def target(site: CallSite | None) -> str:
     """The one variable that the statement assigns to; ``""`` if there is none."""
-    found = statement(site)
-    if isinstance(found, ast.Assign) and len(found.targets) == 1 and isinstance(found.targets[0], ast.Name):
-        return found.targets[0].id
+    for found in statements(site):
+        if isinstance(found, ast.Assign) and len(found.targets) == 1 and isinstance(found.targets[0], ast.Name):
+            return found.targets[0].id
     return ""

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.advice import transfer
 from lamina.core.dtypes import DTypePolicy
 from lamina.core.symbolic import Node
 from lamina.core.variable import Variable
@@ -99,8 +100,16 @@ class WeightLists:
         """
         own = self.weights
         values = [np.asarray(w) for w in weights]
+        misfit = self._misfit(own, values)
+        if misfit is not None:
+            raise transfer.advise(misfit, self, [value.shape for value in values])
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(value)
+
+    def _misfit(self, own: list[Variable], values: list[np.ndarray]) -> ShapeError | None:
+        """What is wrong with values for the weights, if anything is."""
         if len(values) != len(own):
-            raise ShapeError(
+            return ShapeError(
                 f'{type(self).__name__} "{self.name}" has {len(own)} weights; {len(values)} were given',
                 layer=self.name,
                 expected=", ".join(f"{v.name} {v.shape}" for v in own) or "none",
@@ -108,14 +117,13 @@ class WeightLists:
             )
         for variable, value in zip(own, values, strict=True):
             if variable.shape != value.shape:
-                raise ShapeError(
+                return ShapeError(
                     f'{type(self).__name__} "{self.name}": the value given for {variable.path!r} does not fit',
                     layer=self.name,
                     expected=f"{variable.shape}",
                     received=f"{value.shape}",
                 )
-        for variable, value in zip(own, values, strict=True):
-            variable.assign(value)
+        return None
 
     def count_params(self) -> int:
         """Number of values in all weights.

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from lamina.advice import trying
 from lamina.advice.candidates.case import Case
 from lamina.shapes import dims
@@ -66,7 +68,7 @@ def _other_argument(case: Case, old: int, new: int) -> Iterator[Fix | None]:
         return
     given = {**given, **given.get("kwargs", {})}
     for name, value in given.items():
-        if value == old and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and value == old:
             yield case.change(case.layer, "make the layer for the size that comes", **{name: new})
 
 
@@ -94,3 +96,25 @@ def _cut(case: Case, present: int, wanted: int) -> Fix | None:
         return None
     name = case.input_name(0)
     return Fix(f"or use the first {wanted} only", f"{name}[{index}]", trying.shown(result))
+
+
+def wrong_statistics(case: Case) -> Iterator[Fix | None]:
+    """A `Normalization` with means of another number than the input has features."""
+    layer = case.layer
+    if type(layer).__name__ != "Normalization" or layer.input_mean is None:
+        return
+    rank = len(case.shape)
+    own = sorted(a % rank for a in layer.axis)
+    if not all(dims.is_known(case.shape[a]) for a in own):
+        return
+    zeros = np.zeros([int(case.shape[a]) for a in own])
+    result = case.trial.attempt(layer=trying.fresh(layer, mean=zeros, variance=zeros + 1))
+    if result is not None:
+        others = tuple(a for a in range(rank) if a not in own)
+        axis = others[0] if len(others) == 1 else others
+        code = f"mean=x.mean(axis={axis}), variance=x.var(axis={axis})"
+        yield Fix("give one mean and variance per feature", code, trying.shown(result))
+    result = case.trial.attempt(layer=trying.fresh(layer, mean=None, variance=None))
+    if result is not None:
+        code = f"layers.Normalization(axis={layer.axis[0] if len(layer.axis) == 1 else layer.axis}) and {layer.name}.adapt(x)"
+        yield Fix("or let the layer find them", code, trying.shown(result))

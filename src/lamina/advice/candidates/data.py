@@ -38,7 +38,7 @@ def _fewer_axes(shape: Shape, wanted: Shape | None) -> Iterator[Idea]:
     if lacking in (1, 2):
         if wanted is not None and wanted[-1] == 3:
             yield "repeat the grey channel for red, green and blue", "np.repeat({x}[..., None], 3, axis=-1)"
-        yield "give the data an axis of channels", "{x}[..., None]"
+        yield "give the data one more axis, of channels or features", "{x}[..., None]"
         yield "this is one sample: give it the batch axis", "{x}[None]"
         yield "one sample without channels: give it both axes", "{x}[None, ..., None]"
         yield "give the data an axis of time", "{x}[:, None]"
@@ -91,9 +91,11 @@ def _reordered(shape: Shape, wanted: Shape | None) -> Iterator[Idea]:
     rank = len(shape)
     if wanted is None or rank < 3 or rank > 5 or _agree(shape[1:], wanted[1:]):
         return
-    for order in itertools.permutations(range(1, rank)):
+    plain = [(*range(2, rank), 1), (rank - 1, *range(1, rank - 1))]
+    for order in [*plain, *itertools.permutations(range(1, rank))]:
         if _agree([shape[i] for i in order], wanted[1:]):
             yield _move(rank, (0, *order))
+            return
     if _agree((shape[-1], *shape[1:-1]), wanted[:1] + wanted[2:]) and dims.is_known(wanted[0]):
         yield "the batch axis comes first", "np.moveaxis({x}, -1, 0)"
 

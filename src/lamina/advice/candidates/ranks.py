@@ -18,11 +18,12 @@ def too_few(case: Case) -> Iterator[Fix | None]:
     if gap <= 0 or len(case.shapes) != 1:
         return
     yield from _keep_time(case)
-    yield from _without_wrapper(case)
+    if type(case.layer).__name__ == "TimeDistributed":
+        yield from _needs_time(case)
+        return
     yield from _undo_flatten(case)
     yield from _repeat(case)
     sample = case.shape[1:]
-    shown = dims.show_shape(dims.to_public(sample))
     source = case.only_source()
     if _is_channel_less(case) and gap == 1:
         channels = (*dims.to_public(sample), 1)
@@ -34,11 +35,6 @@ def too_few(case: Case) -> Iterator[Fix | None]:
             yield case.insert("or let the model add the axis", f"layers.Reshape({channels})")
     elif gap >= 1 and None not in dims.to_public(sample) and len(sample) == 1:
         yield from _unfold(case, int(sample[0]), gap)
-    if source is not None and gap == 1 and type(case.layer).__name__ == "TimeDistributed":
-        size = 10
-        code = f"{case.input_code(source, (size, *dims.to_public(source.dims[1:])))} with a time axis in the data"
-        yield case.new_input(f"give every sample a time axis (here {size} steps of {shown})", source,
-                             (size, *source.dims[1:]), code)  # fmt: skip
     if source is not None and case.wants("time") and source.dtype.startswith("int") and not case.trial.layers_before():
         yield case.insert("make vectors of the whole numbers", "layers.Embedding(10000, 32)")
 
@@ -48,7 +44,11 @@ def too_many(case: Case) -> Iterator[Fix | None]:
     if case.gap() >= 0 or len(case.shapes) != 1:
         return
     yield from _one_hot_words(case)
-    yield from _samples_in_shape(case)
+    certain = [fix for fix in _samples_in_shape(case) if fix is not None]
+    if certain:
+        yield from certain
+        yield _each_step(case)
+        return
     for layer in case.trial.producers()[:3]:
         if getattr(layer, "return_sequences", False):
             yield case.change(layer, f'let "{layer.name}" give its last step only', return_sequences=False)
@@ -71,14 +71,19 @@ def _keep_time(case: Case) -> Iterator[Fix | None]:
         yield case.change(layer, f'let "{layer.name}" give every step, not only the last', return_sequences=True)
 
 
-def _without_wrapper(case: Case) -> Iterator[Fix | None]:
-    inner = getattr(case.layer, "layer", None)
-    if type(case.layer).__name__ == "TimeDistributed" and inner is not None:
+def _needs_time(case: Case) -> Iterator[Fix | None]:
+    """What comes to a `TimeDistributed` is no sequence: make it one, or do without."""
+    inner, source = case.layer.layer, case.only_source()
+    if source is not None and case.gap() == 1:
+        sample = dims.to_public(source.dims[1:])
+        title = f"give every sample a time axis (here 10 steps of {dims.show_shape(sample)})"
+        yield case.new_input(title, source, (10, *sample))
+    if case.gap() == 1:
         result = case.trial.attempt(layer=trying.fresh(inner))
         if result is not None:
             name = type(inner).__name__
-            yield Fix(f"there is no time axis: use {name} without TimeDistributed",
-                      f'plain {name} "{inner.name}" instead of "{case.layer.name}"', trying.shown(result))  # fmt: skip
+            yield Fix(f"there is no time axis: use plain {name}, without TimeDistributed",
+                      f'"{inner.name}" instead of TimeDistributed "{case.layer.name}"', trying.shown(result))  # fmt: skip
 
 
 def _undo_flatten(case: Case) -> Iterator[Fix | None]:

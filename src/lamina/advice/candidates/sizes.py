@@ -73,6 +73,8 @@ def _targets(target: tuple[int, ...], total: int) -> Iterator[tuple[int, ...]]:
         rest = math.prod(n for i, n in enumerate(target) if i != place and n != -1)
         if -1 not in target[:place] + target[place + 1 :] and (not total or (rest and total % rest == 0)):
             yield (*target[:place], -1, *target[place + 1 :])
+            if total and len(target) > 1:
+                yield (*target[:place], total // rest, *target[place + 1 :])
     if total and len(fixed) > 2 and math.prod(fixed[1:]) == total:
         yield tuple(fixed[1:])
     if total and len(target) == 3:

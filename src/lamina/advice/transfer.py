@@ -1,0 +1,98 @@
+"""Advice for weights that do not fit the layers they are given to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lamina.advice import names, trying
+from lamina.shapes.errors import Fix, ShapeError
+
+_MOST = 3
+
+
+def advise(error: ShapeError, model: Any, shapes: Sequence[tuple[int, ...]]) -> ShapeError:
+    """Attach repairs to an error of `set_weights`.
+
+    Args:
+        error: the error.
+        model: the layer or model whose weights were to be set.
+        shapes: shapes of the values that were given.
+    """
+    try:
+        return error.with_fixes(list(_fixes(error, model, [tuple(s) for s in shapes]))[:_MOST])
+    except Exception:  # advice is a service: an error without it is better than another error
+        return error
+
+
+def _fixes(error: ShapeError, model: Any, shapes: list[tuple[int, ...]]) -> Iterator[Fix]:
+    new = _owner(error)
+    own = [tuple(v.shape) for v in model.weights]
+    parts = [layer for layer in getattr(model, "layers", []) if layer.weights]
+    if len(shapes) == len(own):
+        yield from _other_units(model, parts, own, shapes)
+        if len(parts) > 1:
+            yield from _all_but_the_last(parts, own, shapes, new)
+        if sorted(own) == sorted(shapes):
+            code = f"{new}.set_weights([weights[i] for i in {_order(own, shapes)}])"
+            yield Fix("the same weights, in this layer's order", code)
+        if [s[::-1] if len(s) == 2 else s for s in shapes] == own:
+            yield Fix("the matrices are transposed", f"{new}.set_weights([w.T for w in weights])")
+    else:
+        yield from _other_number(model, own, shapes, new)
+
+
+def _owner(error: ShapeError) -> str:
+    """What the user calls the layer or model."""
+    for call in names.calls(error.call_site, "set_weights"):
+        return names.short(getattr(call.func, "value", None)) or "model"
+    return "model"
+
+
+def _all_but_the_last(parts: list[Any], own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
+    """The layers before the head, whose weights fit."""
+    head = len(parts[-1].weights)
+    if own[:-head] == shapes[:-head]:
+        old = "old" if new != "old" else "other"
+        code = f"for a, b in zip({new}.layers[:-1], {old}.layers[:-1]): a.set_weights(b.get_weights())"
+        yield Fix(f'set all but the last layer, "{parts[-1].name}", which stays new', code)
+
+
+def _other_units(model: Any, parts: list[Any], own: list[Any], shapes: list[Any]) -> Iterator[Fix]:
+    """One layer with as many outputs as the weights have."""
+    start = 0
+    for layer in parts or [model]:
+        count = len(layer.weights)
+        given, has = shapes[start : start + count], own[start : start + count]
+        start += count
+        if given == has or not given[0]:
+            continue
+        argument = next((n for n in ("units", "filters") if hasattr(layer, n)), None)
+        if argument is None or layer._build_shape is None:
+            return
+        size = int(given[-1][-1])
+        new = trying.fresh(layer, **{argument: size})
+        with trying.quiet():
+            new.build(layer._build_shape)
+        if [tuple(v.shape) for v in new.weights] == given and shapes[start:] == own[start:]:
+            title = f'give "{layer.name}" as many outputs as the weights have'
+            yield Fix(title, f'{argument}={size} in "{layer.name}"', f"{type(layer).__name__}({size})")
+        return
+
+
+def _order(own: list[Any], shapes: list[Any]) -> list[int]:
+    """Which of the values goes to each weight."""
+    free = list(range(len(shapes)))
+    order = []
+    for shape in own:
+        at = next(i for i in free if shapes[i] == shape)
+        free.remove(at)
+        order.append(at)
+    return order
+
+
+def _other_number(model: Any, own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
+    if len(shapes) == len(own) - 1 and own[:-1] == shapes and getattr(model, "use_bias", False):
+        yield Fix("these are the weights of a layer without a bias", f'use_bias=False in "{model.name}"')
+    elif own and len(shapes) > len(own) and shapes[: len(own)] == own:
+        yield Fix("use those that belong here", f"{new}.set_weights(weights[:{len(own)}])")
