@@ -39,8 +39,15 @@ def _statements_at(lines: tuple[str, ...], line: int) -> list[ast.stmt]:
 def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:
     """The calls in the statement, outermost first; only those of functions or methods with one of the names given."""
     for node in (node for found in statements(site) for node in ast.walk(found)):
-        if isinstance(node, ast.Call) and (not functions or function_name(node) in functions):
+        if isinstance(node, ast.Call) and (
+            not functions or function_name(node) in functions or _checks(node, functions)
+        ):
             yield node
+
+
+def _checks(call: ast.Call, functions: tuple[str, ...]) -> bool:
+    """Whether it is ``shapes.check(model, x, y)``, which says of what `fit` would be given."""
+    return function_name(call) == "check" and "fit" in functions
 
 
 def function_name(call: ast.Call) -> str:
@@ -53,6 +60,7 @@ def argument_node(call: ast.Call, name: str, position: int) -> ast.expr | None:
     for keyword in call.keywords:
         if keyword.arg == name:
             return keyword.value
+    position += function_name(call) == "check"  # which takes the model first
     before = call.args[: position + 1]
     if len(before) <= position or any(isinstance(a, ast.Starred) for a in before):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,7 +150,7 @@ class _Maker:
         for tensor, label in zip(graph.input_tensors, graph.input_names, strict=True):
             place = made.add(Box(label, "Input", "input"))
             source[id(tensor)] = (place, ())
-        steps = list(_by_step(seen, depth)) or [(None, [])] * len(graph.nodes)
+        steps = _by_step(seen, depth) or [(None, []) for _ in graph.nodes]
         counts: dict[int, int] = {}
         for node, (entry, inside) in zip(graph.nodes, steps, strict=True):
             place = made.add(self._box(node, inside, depth, counts))
@@ -188,11 +187,11 @@ class _Maker:
         made.arrows.append(Arrow(start, to, _axes(tensor, names), tensor.dtype))
 
 
-def _by_step(seen: list[Seen], depth: int) -> Iterator[tuple[Seen, list[Seen]]]:
+def _by_step(seen: list[Seen], depth: int) -> list[tuple[Seen | None, list[Seen]]]:
     """The calls at that depth, each with those inside it."""
     starts = [i for i, entry in enumerate(seen) if entry.depth == depth]
-    for start, stop in zip(starts, [*starts[1:], len(seen)], strict=True):
-        yield seen[start], seen[start + 1 : stop]
+    ends = [*starts[1:], len(seen)]
+    return [(seen[start], seen[start + 1 : stop]) for start, stop in zip(starts, ends, strict=False)]
 
 
 def _taken_names(node: Node, tensor: KerasTensor) -> Names:

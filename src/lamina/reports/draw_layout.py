@@ -348,7 +348,8 @@ class _Arranger:
                 crossing[row] += 1
         possible = [row for row in range(1, len(self.rows)) if crossing[row - 1] == 1]
         wanted = [whole / count * part for part in range(1, count)]
-        return sorted({0, *(min(possible, key=lambda r, y=y: abs(self.rows[r].start - y)) for y in wanted if possible)})
+        far = lambda row, y: abs(self.rows[row].start - y)  # noqa: E731
+        return sorted({0, *(min((far(row, y), row) for row in possible)[1] for y in wanted if possible)})
 
     def _ends(self, places: Iterable[int]) -> tuple[float, float]:
         room = self._room()

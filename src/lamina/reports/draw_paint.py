@@ -178,8 +178,11 @@ def _outline(text: str, style: str, size: float) -> tuple[float, Any]:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath, text_to_path
 
-    weight, slant = ("bold" if style == "bold" else "normal"), ("italic" if style == "italic" else "normal")
     # DejaVu Sans, which matplotlib brings along, is wider than most fonts: a little smaller it fits as they do.
-    font = FontProperties(size=size * 0.94, weight=weight, style=slant)
+    font = FontProperties(
+        size=size * 0.94,
+        weight="bold" if style == "bold" else "normal",
+        style="italic" if style == "italic" else "normal",
+    )
     width = text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
     return width, TextPath((0, 0), text, prop=font, size=size * 0.94) if text.strip() else None

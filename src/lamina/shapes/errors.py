@@ -38,9 +38,13 @@ class CallSite:
         return f"{Path(self.file).name}:{self.line}"
 
     @classmethod
+    def at(cls, file: str, line: int) -> CallSite:
+        """A line of a file, with its source."""
+        return cls(file, line, linecache.getline(file, line).strip())
+
+    @classmethod
     def of_frame(cls, frame: types.FrameType, line: int | None = None) -> CallSite:
-        name, number = frame.f_code.co_filename, line or frame.f_lineno
-        return cls(name, number, linecache.getline(name, number).strip())
+        return cls.at(frame.f_code.co_filename, line or frame.f_lineno)
 
 
 @dataclass(frozen=True)
@@ -147,12 +151,6 @@ class ShapeError(ValueError):
         self.args = (self.render(),)
         return self
 
-    def advise(self, fixes: Sequence[Fix]) -> ShapeError:
-        """Attach repairs, the best three at most, and write them into the message."""
-        self.fixes = tuple(fixes)[:3]
-        self.args = (self.render(),)
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (type(self), self.__dict__.copy()))
 
@@ -189,6 +187,18 @@ def warn(message: str, fixes: Sequence[Fix] = ()) -> None:
     else:
         first, *rest = text.split("\n")
         warnings.warn_explicit("\n".join([f"{first}  ({site})", *rest]), ShapeWarning, site.file, site.line)
+
+
+@contextlib.contextmanager
+def warnings_afresh() -> Iterator[None]:
+    """Inside, every warning is given again, and does not count as given afterwards."""
+    before = set(_given)
+    _given.clear()
+    try:
+        yield
+    finally:
+        _given.clear()
+        _given.update(before)
 
 
 def forget_warnings() -> None:
