@@ -254,13 +254,18 @@ def unwarned() -> Iterator[None]:
 
 
 def _warn_of_repeating(clash: Clash) -> None:
-    if not _silent and (clash.name, clash.true[1:], clash.pred[1:]) not in _told:
+    if not _silent and _key(clash) not in _told:
         warn_of_repeating(clash, _fixes(clash.name, clash.kind, clash.true, clash.pred, clash.axis))
+
+
+def _key(clash: Clash) -> Any:
+    true, pred = aligned(clash.true, clash.pred)
+    return clash.name, true[1:], pred[1:]
 
 
 def warn_of_repeating(clash: Clash, fixes: Sequence[Fix]) -> None:
     """Say, once for all batch sizes, that labels fit predictions only by being repeated."""
-    _told.add((clash.name, clash.true[1:], clash.pred[1:]))
+    _told.add(_key(clash))
     true, pred = dims.show_shape(clash.true), dims.show_shape(clash.pred)
     warn(f"{clash.name}: y_true {true} is repeated to compare it with y_pred {pred}; give both the same shape", fixes)
 

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 
 from lamina.core.symbolic import op
 from lamina.ops.arrays import array, floats, unary
+from lamina.shapes import dims
+from lamina.shapes.errors import Fix, warn
 
 __all__ = [
     "celu", "elu", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh",
@@ -118,7 +120,21 @@ def softmax(x: Any, axis: Any = -1) -> jax.Array:
     >>> lamina.ops.softmax([0.0, 0.0]).tolist()
     [0.5, 0.5]
     """
-    return jax.nn.softmax(floats(x), axis=tuple(axis) if isinstance(axis, list) else axis)
+    x = floats(x)
+    _warn_of_one(x, axis)
+    return jax.nn.softmax(x, axis=tuple(axis) if isinstance(axis, list) else axis)
+
+
+def _warn_of_one(x: jax.Array, axis: Any) -> None:
+    """Say, while a model is traced, that a softmax over the single number of a sample or a step is always 1."""
+    last = isinstance(axis, int) and axis in (-1, x.ndim - 1)
+    if not last or not isinstance(x, jax.core.Tracer) or x.ndim not in (2, 3) or x.shape[-1] != 1 or 1 in x.shape[1:-1]:
+        return
+    fixes = [Fix("for a yes or no", "ops.sigmoid(x)")]
+    if x.ndim == 3:
+        fixes.insert(0, Fix("for weights over the time steps", "ops.softmax(x, axis=1)"))
+    shown = dims.show_shape((None, *dims.to_public(x.shape[1:])))
+    warn(f"softmax over the last axis of {shown}, of size 1, always gives 1", fixes)
 
 
 @op

@@ -209,7 +209,7 @@ class CompiledMetrics(Metric):
         results: dict[str, Any] = {}
         for _, label, metric, _ in self.entries:
             value = metric.result()
-            results.update(value if isinstance(value, dict) else {label: value})
+            results.update(value if isinstance(value, dict) else {label: jnp.asarray(value)})
         return results
 
     def reset_state(self) -> None:

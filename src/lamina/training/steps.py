@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from lamina.core import tree
 from lamina.core.variable import StateScope, Variable
@@ -70,7 +71,7 @@ class Steps:
         results: dict[str, Any] = {}
         for metric in self.metrics:
             value = metric.result()
-            results.update(value if isinstance(value, dict) else {metric.name: value})
+            results.update(value if isinstance(value, dict) else {metric.name: jnp.asarray(value)})
         return results
 
     def compute_loss(
