@@ -281,8 +281,9 @@ def unbuild(layer: Any) -> None:
             inner.__dict__ = new.__dict__
         else:
             unbuild(inner)
-    if layer.built and getattr(layer, "_graph", None) is None:
-        layer.built = False
+    by_calls = type(layer).build.__module__ == "lamina.models.model"  # what it builds, its layers build when called
+    if getattr(layer, "_graph", None) is None:
+        layer.built = by_calls and not hasattr(layer, "_stack")
 
 
 def shown(specs: Any) -> str:

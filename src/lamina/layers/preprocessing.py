@@ -139,6 +139,25 @@ class Normalization(Layer):
             self.adapt_mean = self.add_weight(sizes, "zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(sizes, "ones", trainable=False, name="variance")
             self.count = self.add_weight((), "zeros", dtype="int32", trainable=False, name="count")
+        else:
+            self._check_statistics(tuple(sizes), input_shape)
+
+    def _check_statistics(self, sizes: tuple[Any, ...], input_shape: Any) -> None:
+        """Refuse a mean and variance that are not one number for each feature."""
+        given = np.shape(self.input_mean)
+        spread = tuple(self._spread)
+        if None in sizes or math.prod(given) == math.prod(sizes):
+            return
+        fits = len(given) <= len(spread) and all(
+            a in (1, b) for a, b in zip(reversed(given), reversed(spread), strict=False)
+        )
+        if not fits:
+            raise ShapeError(
+                f'Normalization "{self.name}": `mean` and `variance` do not fit an input of shape {tuple(input_shape)}',
+                layer=self.name,
+                expected=f"{sizes}   one mean and one variance per feature",
+                received=f"{given}",
+            )
 
     @property
     def mean(self) -> Any:
