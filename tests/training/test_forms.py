@@ -127,7 +127,8 @@ def same(ours, theirs, where=""):
         for key, value in theirs.items():
             same(ours[key], value, f"{where}/{key}")
     elif isinstance(theirs, (list, tuple)):
-        assert type(ours) is type(theirs) and len(ours) == len(theirs), where
+        assert type(ours) is type(theirs), where
+        assert len(ours) == len(theirs), where
         for place, value in enumerate(theirs):
             same(ours[place], value, f"{where}/{place}")
     else:

@@ -41,7 +41,8 @@ def test_losses_and_metrics_of_layers():
     assert logs == pytest.approx({"loss": expected, "size": X.mean()}, rel=1e-4)
     model.compile("sgd")
     history = model.fit(X, V, **QUIET, epochs=3).history
-    assert history["loss"][2] < history["loss"][0] and history["size"] == pytest.approx([X.mean()] * 3, rel=1e-4)
+    assert history["loss"][2] < history["loss"][0]
+    assert history["size"] == pytest.approx([X.mean()] * 3, rel=1e-4)
 
 
 def test_batch_normalization_learns_its_averages_in_training_alone():
@@ -59,7 +60,8 @@ def test_dropout_differs_from_step_to_step_and_rests_in_predict():
     model = net(layers.Dropout(0.5), loss=lambda y, p: lamina.ops.abs(p), optimizer=lamina.optimizers.SGD(0.0))
     ones, targets = np.ones((64, 4), "float32"), np.ones((64, 4))
     losses = [model.train_on_batch(ones, targets) for _ in range(6)]
-    assert len(set(losses)) > 3 and np.mean(losses) == pytest.approx(1.0, abs=0.2)
+    assert len(set(losses)) > 3
+    assert np.mean(losses) == pytest.approx(1.0, abs=0.2)
     assert model.evaluate(ones, targets, verbose=0) == pytest.approx(1.0)
     np.testing.assert_array_equal(model.predict(ones, verbose=0), ones)
 
@@ -100,8 +102,10 @@ def test_precisions(policy, stored, given):
     model = net(*stack, optimizer=lamina.optimizers.Adam(0.01), metrics=["mae"])
     before = model.get_weights()[0].copy()
     losses = model.fit(X, V, **QUIET, epochs=10).history["loss"]
-    assert np.isfinite(losses).all() and losses[-1] < losses[0]
-    assert model.get_weights()[0].dtype == stored and (model.get_weights()[0] != before).any()
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+    assert model.get_weights()[0].dtype == stored
+    assert (model.get_weights()[0] != before).any()
     assert model.predict(X, verbose=0).dtype == given
 
 
@@ -119,7 +123,8 @@ def test_float16_scales_the_loss_by_itself():
     assert isinstance(model.optimizer, lamina.optimizers.LossScaleOptimizer)
     tiny = 1e-6 * np.ones((4, 1), "float32")
     model.fit(np.ones((4, 4), "float32"), tiny, verbose=0, epochs=3)
-    assert np.isfinite(model.get_weights()[0]).all() and float(model.optimizer.dynamic_scale) > 1
+    assert np.isfinite(model.get_weights()[0]).all()
+    assert float(model.optimizer.dynamic_scale) > 1
     model.compile("sgd", "mse", auto_scale_loss=False)
     assert isinstance(model.optimizer, lamina.optimizers.SGD)
 

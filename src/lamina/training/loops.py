@@ -81,6 +81,7 @@ def _finish_weights(model: Any) -> None:
 def _train_epoch(model: Any, feed: Feed, calls: Any, progress: Progress) -> dict[str, Any]:
     logs: Any = {}
     done = 0
+    model._programs.holders.clear()
     for group in grouped(feed.epoch(), model.steps_per_execution):
         calls.on_train_batch_begin(done)
         logs = run_step(model, "train", group)
@@ -111,6 +112,7 @@ def _test_epoch(model: Any, feed: Feed, calls: Any, progress: Progress | None = 
     done = 0
     model.reset_metrics()
     calls.on_test_begin()
+    model._programs.holders.clear()
     for group in grouped(feed.epoch(), model.steps_per_execution):
         calls.on_test_batch_begin(done)
         logs = run_step(model, "test", group)
@@ -133,6 +135,7 @@ def run_predict(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> Any:
     try:
         progress.epoch_begin(0)
         calls.on_predict_begin()
+        model._programs.holders.clear()
         for group in grouped(feed.epoch(), model.steps_per_execution):
             calls.on_predict_batch_begin(done)
             outputs = [run_step(model, "predict", [batch]) for batch in group]
@@ -157,10 +160,13 @@ def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
     data = [pack_x_y_sample_weight(*batch) for batch in batches]
     step = getattr(model, f"{kind}_step")
     with as_compiled(model):
-        holders = model._state(kind)
-        key = tuple(id(v) for group in holders for v in group)
+        programs = model._programs
+        if kind not in programs.holders:
+            holders = model._state(kind)
+            programs.holders[kind] = holders, tuple(id(v) for group in holders for v in group)
+        holders, key = programs.holders[kind]
         together = len(data) > 1 and same_shapes(data)
-        program = (model._programs.get_many if together else model._programs.get)(kind, step, key)
+        program = (programs.get_many if together else programs.get)(kind, step, key)
         for batch in [data] if together else data:
             state = tuple([v._value for v in group] for group in holders)
             if kind == "train":

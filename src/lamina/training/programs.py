@@ -24,6 +24,7 @@ class Programs:
     def __init__(self, compiled: bool):
         self.compiled = compiled
         self.checked: set[Any] = set()  # shapes of batches that were found to fit
+        self.holders: dict[str, Any] = {}  # the variables of each kind of step, gathered once for a loop
         self._kept: dict[tuple[Any, ...], Program] = {}
 
     def get(self, kind: str, step: Step, key: tuple[Any, ...]) -> Program:

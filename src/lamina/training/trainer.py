@@ -303,6 +303,7 @@ class Trainer(Preparation):
     def _step_on(self, batch: Any, kind: str, return_dict: bool) -> Any:
         self._prepare(batch, f"{kind}_on_batch")
         self.reset_metrics()
+        self._programs.holders.clear()
         with interruptible():
             return self._report(loops.to_floats(loops.run_step(self, kind, [batch])), return_dict)
 
@@ -312,6 +313,7 @@ class Trainer(Preparation):
         batch = _one_batch(x, None, None, None)
         self._check_inputs(batch[0])
         silent.data(self, batch[0])
+        self._programs.holders.clear()
         return jax.tree.map(np.asarray, loops.run_step(self, "predict", [batch]))
 
     def _report(self, logs: dict[str, Any], return_dict: bool) -> Any:
