@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
@@ -14,7 +15,8 @@ from lamina.advice import inner, names, trying
 from lamina.advice.candidates import custom, merges, ranks, sizes, states, windows
 from lamina.advice.candidates.case import Case
 from lamina.advice.data import METHODS, Meeting
-from lamina.core.symbolic import has_symbolic
+from lamina.core import symbolic
+from lamina.core.symbolic import KerasTensor, has_symbolic
 from lamina.shapes.errors import CallSite, Fix, ShapeError, user_frames
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -121,6 +123,31 @@ def advise(
         return  # advice is a service: an error without it is better than another error
     if found:
         error.with_fixes(found)
+
+
+class _Operation:
+    """A function of tensors, as far as it is like a layer."""
+
+    signature = None
+    input_spec = None
+
+    def __init__(self, function: Any, kwargs: dict[str, Any]):
+        self.function, self.kwargs = function, kwargs
+        self.name = function.__name__
+
+    def __call__(self, tensors: Any) -> Any:
+        return self.function(*tensors, **self.kwargs)
+
+
+def operation_failed(error: ShapeError, operation: Any, args: Any, kwargs: Any) -> None:
+    """Attach repairs to an error of a function of two symbolic tensors, such as ``a + b``."""
+    with contextlib.suppress(Exception):  # advice is a service: an error without it is better than another error
+        if not error.fixes and len(args) == 2 and all(isinstance(a, KerasTensor) for a in args):
+            trial = trying.Trial(_Operation(operation, kwargs), (list(args),), {}, True)
+            error.with_fixes(best(fix for fix in merges.misfit(Case(error, trial)) if fix is not None))
+
+
+symbolic.on_failure.append(operation_failed)
 
 
 def _case(

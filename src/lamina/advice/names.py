@@ -6,8 +6,11 @@ import ast
 import linecache
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TypeVar
 
 from lamina.shapes.errors import CallSite
+
+T = TypeVar("T", bound=ast.AST)
 
 _LONGEST = 48  # an expression longer than that is called by the argument's name instead
 
@@ -34,6 +37,11 @@ def _statements_at(lines: tuple[str, ...], line: int) -> list[ast.stmt]:
         return []
     around = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
     return [n for n in around if not any(other is not n and other in ast.walk(n) for other in around)]
+
+
+def nodes(site: CallSite | None, kind: type[T]) -> Iterator[T]:
+    """The expressions of a kind in the statements at a line, outermost first."""
+    return (node for found in statements(site) for node in ast.walk(found) if isinstance(node, kind))
 
 
 def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:

@@ -12,6 +12,7 @@ import jax
 from lamina.core import context, dtypes
 from lamina.core.variable import StateScope
 from lamina.shapes import dims, tracing
+from lamina.shapes.errors import ShapeError
 from lamina.shapes.conditions import Condition, collecting
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -201,11 +202,39 @@ def op(function: F) -> F:
 
 def record(operation: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The symbolic result of ``function(*args, **kwargs)``, with the graph node that leads to it."""
-    with collecting() as needed:
-        specs = trace_call(function, args, kwargs)
+    try:
+        with collecting() as needed:
+            specs = trace_call(function, args, kwargs)
+    except (TypeError, ValueError) as error:
+        failure = _explained(operation, args, kwargs, error)
+        if failure is None:
+            raise
+        for advise in on_failure:
+            advise(failure, operation, args, kwargs)
+        raise failure from (error if failure is not error else error.__cause__)
     outputs = jax.tree.map(KerasTensor.of_spec, specs)
     Node(operation, args, kwargs, outputs, conditions=needed)
     return outputs
+
+
+#: Told of an operation on symbolic tensors that failed: the error, the operation and its arguments.
+on_failure: list[Callable[[ShapeError, Any, Any, Any], None]] = []
+
+
+def _explained(operation: Any, args: Any, kwargs: Any, error: Exception) -> ShapeError | None:
+    """A `ShapeError` for shapes that jax did not accept; ``None`` for any other error."""
+    if isinstance(error, ShapeError):
+        return error
+    reason = str(error).splitlines()[0] if str(error) else ""
+    if "shapes" not in reason or tracing.is_inconclusive(error):
+        return None
+    shapes = [t.shape for t in symbolic_leaves((args, kwargs))]
+    return ShapeError(
+        f"`{operation.__name__}` cannot take tensors of the shapes {' and '.join(map(str, shapes))}",
+        expected="sizes that agree, or are 1, along every axis" if len(shapes) > 1 else "",
+        received=", ".join(map(str, shapes)),
+        notes=[("reason", reason)],
+    )
 
 
 def _operator(name: str, keras_name: str) -> Callable[..., Any]:

@@ -121,11 +121,15 @@ class Case:
         default = "x" if len(self.shapes) == 1 else f"input_{place + 1}"
         for call in names.calls(self.error.call_site):
             given = call.args[0] if call.args else None
-            parts = names.elements(given)
-            if len(parts) == len(self.shapes) > 1:
+            several = isinstance(given, ast.List) or names.function_name(call) == self.layer.name
+            parts = names.elements(given) or [names.short(a) for a in call.args]
+            if several and len(parts) == len(self.shapes) > 1:
                 return parts[place] or default
             if isinstance(call.func, ast.Call) and len(self.shapes) == 1:
                 return names.short(given) or default
+        for operation in names.nodes(self.error.call_site, ast.BinOp):
+            if len(self.shapes) == 2:
+                return names.short((operation.left, operation.right)[place]) or default
         return default
 
 
