@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -219,6 +220,34 @@ class Model(Trainer, Layer):
             layer_range: names (or regular expressions) of the first and last layer to show.
         """
         summary.print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def trace_shapes(self, x: Any, training: bool = False, print_fn: Callable[[str], Any] | None = print) -> Any:
+        """Print the shape after each layer, with the names of the axes, for one batch of data; nothing is computed.
+
+        Lines inside the function of a `Lambda` are told of too. `lamina.shapes.watch` does the same for whatever runs.
+
+        Args:
+            x: the data, as `predict` takes it; the first batch is looked at.
+            training: whether to look at the model as it is in training.
+            print_fn: takes each line; ``None`` prints nothing.
+
+        Returns:
+            What was printed as data: its ``steps`` have a name, axes and a shape each.
+
+        Raises:
+            ShapeError: the data does not fit the model; the lines before show how far it came.
+
+        Example:
+
+        >>> import lamina
+        >>> model = lamina.Sequential([lamina.Input((6, 2)), lamina.layers.Conv1D(4, 3, name="conv1d")], name="small")
+        >>> seen = model.trace_shapes(lamina.ops.ones((5, 6, 2)))
+        Sequential "small"
+          input_layer                             (batch=5, length=6, channels=2)
+          conv1d                                  (batch=5, length=4, filters=4)
+        """
+        report = importlib.import_module("lamina.reports.watch")  # a floor above, so loaded where it is wanted
+        return report.trace_shapes(self, x, training, print_fn)
 
 
 @registry.register("model", home="keras.src.models.functional")

@@ -46,7 +46,7 @@ class Observation:
     input_axes: list[Names]
 
 
-class _Recorder:
+class Recorder:
     """Notes the calls of layers that stand directly in a model; what happens inside a layer is its own business."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class _Recorder:
     def __call__(self, operation: Any, name: str, inputs: Any) -> Callable[[Any], None]:
         depth = len(self._stack)
         entry = Seen(operation, name, depth)
-        if all(isinstance(outer, Trainer) for outer in self._stack):
+        if self.wants(self._stack):
             self.seen.append(entry)
         self._stack.append(operation)
         self._name_inputs(operation, inputs)
@@ -68,6 +68,10 @@ class _Recorder:
             entry.outputs = jax.tree.map(lambda t: jax.ShapeDtypeStruct(t.shape, t.dtype), outputs)
 
         return leave
+
+    def wants(self, outer: list[Any]) -> bool:
+        """Whether to note a call inside those calls."""
+        return all(isinstance(operation, Trainer) for operation in outer)
 
     def names_of(self, tensor: Any) -> Names:
         """Names of a tensor's axes as far as they are known, ``""`` for the others."""
@@ -133,10 +137,10 @@ def observe(model: Layer, *inputs: Any, **kwargs: Any) -> Observation:
         inputs: symbolic tensors, or structures of them.
         kwargs: other arguments of the call.
     """
-    latest: list[tuple[_Recorder, list[Names]]] = []
+    latest: list[tuple[Recorder, list[Names]]] = []
 
     def run(*args: Any, **keywords: Any) -> Any:
-        recorder = _Recorder()
+        recorder = Recorder()
         with context.observing(recorder):
             model(*args, **keywords)
         latest[:] = [(recorder, [recorder.names_of(t) for t in jax.tree.leaves(args)])]

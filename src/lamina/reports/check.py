@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,10 +81,10 @@ class Findings:
         if not any(summary in known.message and known.kind == problem.kind for known in self.problems):
             self.problems.append(problem)
 
-    def attempt(self, function: Callable[[], Any], advise: Callable[[ShapeError], Any] | None = None) -> Any:
-        """What the function gives; ``None`` if it fails, which is noted."""
+    def attempt(self, function: Callable[..., Any], *arguments: Any, advise: Any = None) -> Any:
+        """What the function gives; ``None`` if it fails, which is noted (after `advise` has seen the error)."""
         try:
-            return function()
+            return function(*arguments)
         except Exception as error:  # whatever a user's own code raises is a problem too
             if isinstance(error, ShapeError) and advise is not None:
                 advise(error)
@@ -168,7 +169,7 @@ def examine(
         before = len(found.problems)
         with _set_aside(model):
             trains = trains and getattr(model, "compiled", False)
-            found.attempt(lambda: _meet(model, x, batch, labels, arrays, method if trains else ""))
+            found.attempt(_meet, model, x, batch, labels, arrays, method if trains else "")
             if len(found.problems) > before and trains:
                 _go_on(found, model, batch, labels)
     return found.problems
@@ -186,23 +187,37 @@ def _batch_size(model: Any) -> int:
 def _read(found: Findings, x: Any, y: Any, sample_weight: Any, size: int) -> tuple[Any, Any, Any] | None:
     """A batch, the labels to look at, and stand-ins for all of the data."""
     if is_stream(x):
-        first = found.attempt(lambda: _first_of(x, y, sample_weight))
+        first = found.attempt(_first_of, x, y, sample_weight)
         return None if first is None else (first, None, None)
     given = [_stand_in(value) for value in (x, y, sample_weight)]
     try:
         arrays: Any = read_arrays(*given)[0]
     except ValueError:  # which may be one of several problems: part by part
-        parts = [
-            found.attempt(lambda n=name, v=value: to_arrays(v, n, may_lack=n == "sample_weight"))
-            for name, value in zip(_NAMES, given, strict=True)
-        ]
+        parts = [found.attempt(_converted, name, value) for name, value in zip(_NAMES, given, strict=True)]
         if parts[0] is None:
             return None
-        found.attempt(lambda: same_length([(n, p) for n, p in zip(_NAMES, parts, strict=True) if p is not None]))
+        found.attempt(same_length, [(n, p) for n, p in zip(_NAMES, parts, strict=True) if p is not None])
         arrays = tuple(parts)
     count = min([size, *(leaf.shape[0] for part in arrays for _, leaf in named_leaves(part, ""))])
     batch = tree.map_structure(lambda leaf: None if leaf is None else leaf[:count], arrays)
     return batch, _readable(y, arrays[1]), arrays
+
+
+def batch_of(model: Any, x: Any) -> Any:
+    """The first batch of data for a model; large arrays are stood in for by empty ones.
+
+    Raises:
+        ValueError: the data cannot be read.
+    """
+    if is_stream(x):
+        return _first_of(x, None, None)[0]
+    arrays = to_arrays(_stand_in(x), "x")
+    count = min(_batch_size(model), same_length([("x", arrays)]))
+    return tree.map_structure(lambda leaf: leaf[:count], arrays)
+
+
+def _converted(name: str, value: Any) -> Any:
+    return to_arrays(value, name, may_lack=name == "sample_weight")
 
 
 def _first_of(x: Any, y: Any, sample_weight: Any) -> Any:
@@ -264,7 +279,7 @@ def _meet(model: Any, x: Any, batch: Any, labels: Any, arrays: Any, method: str)
     """What `fit` does before it starts; without a method, what `predict` does."""
     del x  # for advice
     if not isinstance(model, Model):
-        _shapes_of(model, batch[0])
+        shapes_of_call(model, batch[0])
     elif method:
         model._prepare(batch, method, labels)
     else:
@@ -284,18 +299,18 @@ def _go_on(found: Findings, model: Any, batch: Any, labels: Any) -> None:
     with as_compiled(model):
         if loss is not None:
             fit = len(found.problems)
-            found.attempt(lambda: _check_losses(found, loss, y, outputs, sample_weight, advise))
+            found.attempt(_check_losses, found, loss, y, outputs, sample_weight, advise)
             if len(found.problems) == fit:
-                found.attempt(lambda: check_class_numbers(model, loss, y if labels is None else labels, outputs))
+                found.attempt(check_class_numbers, model, loss, y if labels is None else labels, outputs)
         if metrics is not None:
-            found.attempt(lambda: _check_metrics(found, metrics, y, outputs, sample_weight), advise)
+            found.attempt(_check_metrics, found, metrics, y, outputs, sample_weight, advise=advise)
 
 
 def _outputs(found: Findings, model: Any, x: Any) -> Any:
     """Shapes of the outputs: of the data, or else as the model declares them."""
     try:
         with as_compiled(model):
-            return _shapes_of(lambda inputs: model(inputs, training=True), x)
+            return shapes_of_call(lambda inputs: model(inputs, training=True), x)
     except Exception:  # noted before
         if model._graph is None:
             return None
@@ -314,27 +329,32 @@ def _check_losses(found: Findings, loss: Any, y: Any, outputs: Any, sample_weigh
     weights = compiled.spread("sample_weight", sample_weight, outputs, loss.names)
     entries = zip(loss.names, loss.losses, truths, jax.tree.leaves(outputs), weights, strict=True)
     for name, function, truth, predicted, weight in entries:
-        if function is not None:
-            call = lambda t, p, w, f=function, n=name: compiled.call_loss(f, t, p, w, n)  # noqa: E731
-            before = len(found.problems)
-            found.attempt(lambda: _shapes_of(call, truth, predicted, None), advise)
-            if weight is not None and len(found.problems) == before:
-                found.attempt(lambda: _shapes_of(call, truth, predicted, weight), advise)
+        if function is None:
+            continue
+        call = functools.partial(_call_loss, function, name)
+        before = len(found.problems)
+        found.attempt(shapes_of_call, call, truth, predicted, None, advise=advise)
+        if weight is not None and len(found.problems) == before:
+            found.attempt(shapes_of_call, call, truth, predicted, weight, advise=advise)
+
+
+def _call_loss(loss: Any, output: str, truth: Any, predicted: Any, weight: Any) -> Any:
+    return compiled.call_loss(loss, truth, predicted, weight, output)
 
 
 def _check_metrics(found: Findings, metrics: Any, y: Any, outputs: Any, sample_weight: Any) -> None:
     if not metrics.built:
-        _shapes_of(metrics.build, y, outputs)
+        shapes_of_call(metrics.build, y, outputs)
     entries = metrics.entries
     try:
         for entry in entries:
             metrics.entries = [entry]
-            found.attempt(lambda: _shapes_of(metrics.update_state, y, outputs, sample_weight))
+            found.attempt(shapes_of_call, metrics.update_state, y, outputs, sample_weight)
     finally:
         metrics.entries = entries
 
 
-def _shapes_of(function: Callable[..., Any], *arguments: Any) -> Any:
+def shapes_of_call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Shapes of what a function gives for arguments of which only the shapes matter."""
 
     def run(*tensors: Any) -> Any:

@@ -337,11 +337,12 @@ def _input_rows(
         names = ("batch", *axes[place][1:])
         last = (samples % batch, *rest) if samples % batch else None
         shapes = ((samples, *rest), (batch, *rest), last)
-        rows.append(_row(_input_name(model, specs, place), "Input", names, tensor.dims, shapes, 1))
+        rows.append(_row(input_name(model, specs, place), "Input", names, tensor.dims, shapes, 1))
     return rows
 
 
-def _input_name(model: Layer, specs: Any, place: int) -> str:
+def input_name(model: Layer, specs: Any, place: int) -> str:
+    """What the input at that place is called: by the model, in the dict of the data, or ``x``."""
     if isinstance(specs, dict):
         return str(tree.flatten_with_path(specs)[place][0][-1])
     if isinstance(model, Model) and model._graph is not None:

@@ -8,9 +8,31 @@ from typing import Any
 from lamina.shapes.errors import CallSite, Fix, ShapeError, ShapeWarning
 from lamina.shapes.signatures import Axes, Signature
 
-_REPORTS = {"forms": "lamina.reports.forms", "explain": "lamina.reports.explain"}
+_REPORTS = {
+    "accepts": "lamina.reports.accepts",
+    "check": "lamina.reports.check",
+    "draw": "lamina.reports.draw",
+    "explain": "lamina.reports.explain",
+    "forms": "lamina.reports.forms",
+    "solve": "lamina.reports.solve",
+    "watch": "lamina.reports.watch",
+}
 
-__all__ = ["Axes", "CallSite", "Fix", "ShapeError", "ShapeWarning", "Signature", "explain", "forms"]
+__all__ = [
+    "Axes",
+    "CallSite",
+    "Fix",
+    "ShapeError",
+    "ShapeWarning",
+    "Signature",
+    "accepts",
+    "check",
+    "draw",
+    "explain",
+    "forms",
+    "solve",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:
