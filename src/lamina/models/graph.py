@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from lamina.core import context, tree
 from lamina.core.symbolic import KerasTensor, Node, symbolic_leaves
 from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
+from lamina.models.open_sizes import OpenSizes
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
 
@@ -41,6 +43,7 @@ class Graph:
         self.operations = found.operations_by_depth()  # layers; and nodes, for functions such as ``x + 1``
         self.layers = [operation for operation in self.operations if isinstance(operation, Layer)]
         _check_unique_names(self.layers)
+        self.accepted: Any = None  # what `accepting` found out, kept
 
     def run(self, inputs: list[Any], intermediate: list[KerasTensor] | None = None) -> Any:
         """The outputs for values of the input tensors, in the structure of `outputs`."""
@@ -95,7 +98,14 @@ class Graph:
             ShapeError: a value does not fit its input.
         """
         pairs = zip(self.input_tensors, self.input_names, values, strict=True)
-        return [_fit(tensor, name, value, model, len(values)) for tensor, name, value in pairs]
+        fitting = [_fit(tensor, name, value, model, len(values)) for tensor, name, value in pairs]
+        self.open_sizes.check(self.input_names, fitting, model)
+        return fitting
+
+    @functools.cached_property
+    def open_sizes(self) -> OpenSizes:
+        """The sizes that the inputs leave open, other than the batch, and what is needed of them."""
+        return OpenSizes(self.input_names, self.input_tensors, self.nodes)
 
 
 class _Search:
@@ -224,12 +234,12 @@ def _fit(tensor: KerasTensor, name: str, value: Any, model: str, of: int) -> Any
     if shape is None:
         return value
     wanted = tensor.dims
-    if len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-        return value[..., None]
-    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        return value[..., 0]
     if len(shape) == len(wanted) and _agree(shape, wanted):
         return value
+    if len(shape) == len(wanted) - 1 and wanted[-1] == 1 and _agree(shape, wanted[:-1]):
+        return value[..., None]
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1 and _agree(shape[:-1], wanted):
+        return value[..., 0]
     which = f'input "{name}" of "{model}"' if of > 1 else f'"{model}"'
     shown = dims.show_shape(dims.to_public(shape))
     given = "a batch" if isinstance(value, jax.core.Tracer) else "an array"
