@@ -84,6 +84,27 @@ def explain(
     Console().print(card)
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def check(
+    context: typer.Context,
+    script: Annotated[str, typer.Argument(help="The script to check, such as train.py; what follows goes to it.")],
+) -> None:
+    """Run a script with fit, evaluate and predict replaced by a check of the shapes: nothing is trained."""
+    from lamina.reports.check_script import check_script
+
+    try:
+        outcome = check_script(script, list(context.args))
+    except FileNotFoundError as error:
+        raise _refuse(str(error)) from None
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=True).print(outcome)
+    if not outcome.is_clean:
+        raise typer.Exit(1)
+
+
 def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip().isidentifier():

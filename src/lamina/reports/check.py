@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from rich.text import Text
 
 from lamina.advice import labels as label_advice
 from lamina.advice import silent
@@ -67,6 +68,9 @@ class Problem:
 
     def __str__(self) -> str:
         return self.message
+
+    def __rich__(self) -> Any:
+        return self.error if isinstance(self.error, ShapeError) else Text(self.message)
 
 
 class Findings:
@@ -160,6 +164,8 @@ def examine(
         trains: whether losses and metrics are wanted.
         method: the method of the model that this is for.
     """
+    if method in ("fit", "train_on_batch"):  # which would want the optimizer, and that is set aside
+        method = "check"
     found = Findings()
     with found.listening():
         read = _read(found, x, y, sample_weight, batch_size)
@@ -203,8 +209,8 @@ def _read(found: Findings, x: Any, y: Any, sample_weight: Any, size: int) -> tup
     return batch, _readable(y, arrays[1]), arrays
 
 
-def batch_of(model: Any, x: Any) -> Any:
-    """The first batch of data for a model; large arrays are stood in for by empty ones.
+def batch_of(model: Any, x: Any, whole: bool = False) -> Any:
+    """The first batch of data for a model, or all of it; large arrays are stood in for by ones that take no memory.
 
     Raises:
         ValueError: the data cannot be read.
@@ -212,7 +218,8 @@ def batch_of(model: Any, x: Any) -> Any:
     if is_stream(x):
         return _first_of(x, None, None)[0]
     arrays = to_arrays(_stand_in(x), "x")
-    count = min(_batch_size(model), same_length([("x", arrays)]))
+    samples = same_length([("x", arrays)])
+    count = samples if whole else min(_batch_size(model), samples)
     return tree.map_structure(lambda leaf: leaf[:count], arrays)
 
 
@@ -233,10 +240,10 @@ def _stand_in(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and any(hasattr(entry, "shape") for entry in value):
         entries = [_stand_in(entry) for entry in value]
         return entries if isinstance(value, list) else tuple(entries)
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    kind = getattr(dtype, "kind", "")
-    is_array = isinstance(shape, tuple) and type(value).__module__.partition(".")[0] != "pandas"
-    if not is_array or kind not in "biufcV" or not kind or 0 in shape or not shape or hasattr(value, "toarray"):
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", np.dtype(object))
+    is_plain = getattr(dtype, "kind", "") in tuple("biufcV") and not hasattr(value, "toarray")
+    is_pandas = type(value).__module__.partition(".")[0] == "pandas"
+    if not is_plain or is_pandas or not isinstance(shape, tuple) or not shape or 0 in shape:
         return value
     wanted = config.floatx() if jnp.issubdtype(dtype, jnp.floating) else jax.dtypes.canonicalize_dtype(dtype)
     return np.broadcast_to(np.zeros((), jnp.dtype(wanted)), shape)

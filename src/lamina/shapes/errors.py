@@ -17,6 +17,8 @@ from typing import Any
 import jax
 import jaxlib
 
+from lamina.shapes import showing
+
 _INTERNAL = (
     *(str(Path(module.__file__ or "").resolve().parent) + os.sep for module in (jax, jaxlib)),
     str(Path(__file__).resolve().parents[1]) + os.sep,
@@ -151,6 +153,16 @@ class ShapeError(ValueError):
         self.args = (self.render(),)
         return self
 
+    def __rich__(self) -> Any:
+        return showing.as_text(self)
+
+    def _repr_html_(self) -> str:
+        return showing.as_html(self)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows when nothing catches the error."""
+        return showing.in_notebook(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (type(self), self.__dict__.copy()))
 
@@ -204,3 +216,6 @@ def warnings_afresh() -> Iterator[None]:
 def forget_warnings() -> None:
     """Give every warning again."""
     _given.clear()
+
+
+showing.install()
