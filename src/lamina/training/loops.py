@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from lamina.training.callbacks import CallbackList, History
+from lamina.training.callbacks.logs import ProgbarLogger
 from lamina.training.feeding import Feed
 from lamina.training.frozen import as_compiled
 from lamina.training.interrupts import interruptible, unbroken
@@ -36,7 +37,8 @@ def run_fit(
     calls: Any = _callbacks(callbacks, model, feed, epochs, verbose, add_history=True)
     history: Any = calls.history
     model.history = history
-    progress = Progress(epochs, feed.steps, verbose, mode="train")
+    has_own_bar = any(isinstance(callback, ProgbarLogger) for callback in calls)
+    progress = Progress(epochs, feed.steps, 0 if has_own_bar else verbose, mode="train")
     model.stop_training = False
     calls.on_train_begin()
     logs: dict[str, Any] = {}
@@ -45,15 +47,19 @@ def run_fit(
             model.reset_metrics()
             calls.on_epoch_begin(epoch)
             progress.epoch_begin(epoch)
-            logs = _train_epoch(model, feed, calls, progress)
+            epoch_logs = _train_epoch(model, feed, calls, progress)
+            if feed.exhausted and not epoch_logs:  # the data ended with the epoch before
+                break
+            logs = epoch_logs
             if validation is not None and validate_after(epoch):
                 progress.status("validating")
                 measured = _test_epoch(model, validation, calls)
+                validation.on_epoch_end()
                 logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
             logs = calls.on_epoch_end(epoch, logs) or logs
             progress.epoch_end(logs)
             feed.on_epoch_end()
-            if model.stop_training or getattr(feed, "exhausted", False):
+            if model.stop_training or feed.exhausted:
                 break
         _finish_weights(model)
         calls.on_train_end(logs)
