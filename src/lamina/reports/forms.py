@@ -188,7 +188,9 @@ class Forms(Report):
             shapes = [shape_html(getattr(row, c.form), c.form != "declared") for c in columns]
             cells = "".join(f'<td class="shape">{shape}</td>' for shape in shapes)
             indent = "&nbsp;&nbsp;&nbsp;" * (row.depth - 1)
-            label = f'{indent}{escape(_name(row).plain)}<br>{indent}<span class="axes">{escape(_axes(row))}</span>'
+            label = (
+                f'{indent}<b>{escape(_name(row).plain)}</b><br>{indent}<span class="axes">{escape(_axes(row))}</span>'
+            )
             lines.append(f"<tr><td>{label}</td>{cells}</tr>")
         legend = "".join(f"<dt>{form}</dt><dd>{escape(meaning)}</dd>" for form, meaning in self.legend())
         title = f"Shapes of <b>{escape(self.model)}</b> for {self.samples} samples, in batches of {self.batch_size}"
