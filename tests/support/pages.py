@@ -110,9 +110,8 @@ def comparable(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def write_outputs(path: Path) -> None:
-    """Write what the programs of a page print into its text blocks, where it is not what they say."""
-    page = path.read_text(encoding="utf-8")
+def with_outputs(page: str) -> str:
+    """The page with what its programs print in its text blocks, where that is not what they say."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     written, done = [], 0
     for program in programs(page):
@@ -121,7 +120,12 @@ def write_outputs(path: Path) -> None:
             lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
             written += [page[done : program.end], f"\n\n```text\n{lines}\n```" if lines else ""]
             done = program.text_end
-    path.write_text("".join([*written, page[done:]]), encoding="utf-8")
+    return "".join([*written, page[done:]])
+
+
+def write_outputs(path: Path) -> None:
+    """Write what the programs of a page print into its text blocks, where it is not what they say."""
+    path.write_text(with_outputs(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
