@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,14 @@ _POOLING = {3: "GlobalAveragePooling1D", 4: "GlobalAveragePooling2D", 5: "Global
 Found = Iterator[Fix | None]
 
 
-def advise(error: ShapeError, model: Any, y: Any = None) -> None:
+def advise(error: ShapeError, model: Any, y: Any = None, validating: bool = False) -> None:
     """Attach repairs to an error about labels, or their weights, and an output.
 
     Args:
         error: raised where they met; others are left as they are.
         model: the model.
         y: the labels, one array for each output, as far as they are at hand.
+        validating: whether they were given to be validated on.
     """
     weights.advise(error)
     clash = getattr(error, "clash", None)
@@ -37,7 +39,8 @@ def advise(error: ShapeError, model: Any, y: Any = None) -> None:
     place = getattr(error, "output", 0)
     values = y[place] if isinstance(y, (list, tuple)) and place < len(y) else y
     with trying.quiet():
-        fixes = repairs(Meeting(clash, model, place, error.call_site, values))
+        meeting = Meeting(clash, model, place, error.call_site, values, validating)
+        fixes = _metric(meeting) if getattr(error, "is_metric", False) else repairs(meeting)
     if fixes:
         error.with_fixes(fixes)
 
@@ -56,7 +59,21 @@ def repairs(meeting: Meeting) -> list[Fix]:
             for fix in way(meeting):
                 if fix is not None:
                     found.setdefault(fix.code, fix)
-    return list(found.values())[:MOST]
+    return first_without_or(list(found.values())[:MOST])
+
+
+def first_without_or(fixes: list[Fix]) -> list[Fix]:
+    """The repairs; the title of the first does not begin with "or"."""
+    return [replace(fix, title=fix.title.removeprefix("or ")) if not i else fix for i, fix in enumerate(fixes)]
+
+
+def _metric(m: Meeting) -> list[Fix]:
+    """A metric for the other kind of labels."""
+    if m.kind == "categorical" and m.fits(m.true, kind="sparse"):
+        return [Fix("take the metric for class numbers", 'metrics=["accuracy"], or "sparse_categorical_accuracy"')]
+    if m.kind == "sparse" and m.fits(m.true, kind="categorical"):
+        return [Fix("take the metric for one-hot labels", 'metrics=["accuracy"], or "categorical_accuracy"')]
+    return repairs(m)
 
 
 # Classes
@@ -166,8 +183,8 @@ def _units(m: Meeting) -> Found:
     what = "class" if m.kind == "categorical" else "value"
     found = m.change_units(int(last), f"give the last layer one output per {what} of the labels")
     if found is None and m.head.trial is None and m.fits(m.true, (*m.pred[:-1], last)):
-        name = type(m.head.last).__name__ if m.head.last is not None else "Dense"
-        found = Fix(f"give the last layer one output per {what} of the labels", f"layers.{name}({last})")
+        code = m.head.code(int(last)) if m.head.last is not None else f"layers.Dense({last})"
+        found = Fix(f"give the last layer one output per {what} of the labels", code)
     yield found
     if m.kind == "categorical" and m.inner and m.classes is not None and last < m.classes:
         fits = m.fits((*m.true[:-1], m.classes))
@@ -271,18 +288,27 @@ def _sizes(m: Meeting) -> Found:
         return
     yield _padded(m)
     if all(a >= b for a, b in zip(have, need, strict=True)):
+        factors = {a // b if a % b == 0 else 0 for a, b in zip(have, need, strict=True)}
+        if len(factors) == 1 and 0 not in factors:
+            yield from _enlarged(m, next(iter(factors)), len(need))
         starts = [(a - b) // 2 for a, b in zip(have, need, strict=True)]
         cut = ", ".join(f"{s}:{s + b}" for s, b in zip(starts, need, strict=True))
         cropped = (true[0], *need, *m.true[1 + len(need) :])
         yield m.change_index("or crop the labels to the output's size", f"[:, {cut}]", cropped)
-        factors = {a // b if a % b == 0 else 0 for a, b in zip(have, need, strict=True)}
-        if len(factors) == 1 and 0 not in factors and len(need) in (1, 2, 3):
-            name = f"UpSampling{len(need)}D"
-            pred = m.head.with_after(_new(name, *factors))
-            yield m.change_model("or enlarge the output", f"layers.{name}({next(iter(factors))}) at the end", pred)
     if len(have) == 2:
         pred = m.head.with_after(_new("Resizing", *map(int, have)))
         yield m.change_model("or resize the output", f"layers.Resizing({have[0]}, {have[1]}) at the end", pred)
+
+
+def _enlarged(m: Meeting, factor: int, axes: int) -> Found:
+    """An output that is smaller by a whole factor."""
+    if axes in (1, 2, 3):
+        name = f"UpSampling{axes}D"
+        pred = m.head.with_after(_new(name, factor))
+        yield m.change_model("enlarge the output", f"layers.{name}({factor}) at the end", pred)
+    steps = ", ".join([f"::{factor}"] * axes)
+    small = (m.true[0], *(s // factor for s in m.true[1 : 1 + axes]), *m.true[1 + axes :])
+    yield m.change_index(f"or keep every {factor}. of the labels", f"[:, {steps}]", small)
 
 
 def _padded(m: Meeting) -> Fix | None:
@@ -337,4 +363,4 @@ def advise_numbers(error: ShapeError, model: Any, place: int, low: int, high: in
             fixes.insert(0, Fix("for a yes or no", 'loss="binary_crossentropy" and activation="sigmoid"'))
         if low >= 0 and high >= classes and not fixes:
             fixes.append(Fix(f"tell {high + 1} classes apart", f"layers.Dense({high + 1})"))
-    error.with_fixes(fixes[:MOST])
+    error.with_fixes(first_without_or(fixes[:MOST]))

@@ -33,13 +33,22 @@ class Meeting:
         place: which of its outputs.
         site: the user's line.
         values: the labels, if they lie in the host's memory.
+        validating: whether they were given to be validated on.
     """
 
-    def __init__(self, clash: Clash, model: Any, place: int, site: CallSite | None, values: Any = None):
+    def __init__(
+        self,
+        clash: Clash,
+        model: Any,
+        place: int,
+        site: CallSite | None,
+        values: Any = None,
+        validating: bool = False,
+    ):
         self.name, self.kind, self.axis = clash.name, clash.kind, clash.axis
         self.true, self.pred = clash.true, clash.pred
         self.values = values if isinstance(values, np.ndarray) else None
-        self.y, self.inner = _labels_name(site)
+        self.y, self.inner = _labels_name(site, place, _output_names(model), validating)
         self.target = self.y if _is_place(self.y) else "y"
         self.head = Head(model, place)
 
@@ -149,6 +158,7 @@ class Head:
             if getattr(layer, "padding", "valid") != "valid":
                 parts.append(f'padding="{layer.padding}"')
         chosen = activation or getattr(getattr(layer, "activation", None), "__name__", "linear")
+        chosen = "sigmoid" if chosen == "softmax" and units == 1 else chosen
         if chosen != "linear":
             parts.append(f'activation="{chosen}"')
         if not re.fullmatch(rf"{context.snake_case(type(layer).__name__)}(_\d+)?", layer.name):
@@ -167,15 +177,28 @@ def _width_name(layer: Any) -> str:
     return next((n for n in ("units", "filters") if isinstance(getattr(layer, n, None), int)), "")
 
 
-def _labels_name(site: CallSite | None) -> tuple[str, str]:
-    """What the user wrote for the labels; and what was made one-hot for them, if that can be seen there."""
+def _labels_name(site: CallSite | None, place: int, outputs: Sequence[str], validating: bool) -> tuple[str, str]:
+    """What the user wrote for the labels of an output; and what was made one-hot for them, if that can be seen."""
     for call in names.calls(site, *_METHODS):
-        node = names.argument_node(call, "y", 1)
+        if validating and names.function_name(call) == "fit":
+            node = names.argument_node(call, "validation_data", 7)
+            node = node.elts[1] if isinstance(node, ast.Tuple) and len(node.elts) > 1 else None
+        else:
+            node = names.argument_node(call, "y", 1)
+        if isinstance(node, (ast.List, ast.Tuple)):
+            node = node.elts[place] if place < len(node.elts) else None
+        elif isinstance(node, ast.Dict):
+            by_name = {k.value: v for k, v in zip(node.keys, node.values, strict=True) if isinstance(k, ast.Constant)}
+            node = by_name.get(outputs[place]) if place < len(outputs) else None
         inner = ""
         if isinstance(node, ast.Call) and names.function_name(node) == "to_categorical":
             inner = names.short(names.argument_node(node, "x", 0))
         return names.short(node) or "y", inner
     return "y", ""
+
+
+def _output_names(model: Any) -> list[str]:
+    return list(model.output_names) if getattr(model, "_graph", None) is not None else []
 
 
 def _is_place(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -31,7 +32,8 @@ def advise(error: ShapeError) -> None:
     target = called if called.isidentifier() else "sample_weight"
     fixes = [fix for fix in _candidates(called, target, values, weights, error.layer or "the loss") if fix is not None]
     if fixes:
-        error.with_fixes(fixes[:_MOST])
+        first = replace(fixes[0], title=fixes[0].title.removeprefix("or "))
+        error.with_fixes([first, *fixes[1:_MOST]])
 
 
 def _name(error: ShapeError) -> str:

@@ -35,12 +35,15 @@ def fit(name: str, kind: str, y_true: Any, y_pred: Any, axis: int = -1) -> tuple
     reason = fitting.misfit(kind, true.shape, pred.shape, axis)
     if reason:
         wanted = fitting.without_classes(pred.shape, axis) if kind == "sparse" and pred.ndim else pred.shape
-        raise ShapeError(
+        error = ShapeError(
             f"metric {name!r}: y_true does not fit y_pred: {reason}",
             expected=f"y_true {dims.show_shape(wanted)}",
             received=f"y_true {dims.show_shape(true.shape)}",
             notes=[("", f"y_pred {dims.show_shape(pred.shape)}")],
         )
+        error.clash = fitting.Clash(name, kind, true.shape, pred.shape, axis)  # type: ignore[attr-defined]
+        error.is_metric = True  # type: ignore[attr-defined]
+        raise error
     if kind == "sparse":
         return (true.reshape(true.shape[:-1]) if true.ndim == pred.ndim else true), pred
     if true.ndim:

@@ -64,7 +64,7 @@ def _misfit(labels: np.ndarray, classes: int, ignored: int | None, loss: str, ou
         f"`y` holds the class {wrong.flat[0]:g}, and the loss {loss!r} of the output {output!r} knows "
         f"{_numbers(classes)}",
         layer=output,
-        expected=f"labels from 0 to {classes - 1}, for {classes} classes: the output has the shape (..., {classes})",
+        expected=f"labels from 0 to {classes - 1}, for {classes} {'class' if classes == 1 else 'classes'}: the output has the shape (..., {classes})",
         received=f"labels from {low:g} to {high:g}: {shown}",
     )
 

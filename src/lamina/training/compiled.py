@@ -15,7 +15,7 @@ from lamina.core import checks, context, tree
 from lamina.losses import Loss
 from lamina.metrics import Mean, Metric
 from lamina.metrics.resolve import resolve_accuracy
-from lamina.shapes.errors import ShapeError, failing_site
+from lamina.shapes.errors import Fix, ShapeError, failing_site
 
 
 class CompiledLoss:
@@ -102,9 +102,13 @@ def call_loss(loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: s
         ShapeError: the shapes do not fit.
     """
     if y_true is None:
-        raise ValueError(
+        raise ShapeError(
             f"the loss {loss.name!r} needs targets for the output {output!r}, and none came: give `y`, or let the "
-            f"stream's batches be (x, y)"
+            f"stream's batches be (x, y)",
+            layer=loss.name,
+            expected="x and y",
+            received="x alone",
+            fixes=[Fix("give targets", "model.fit(x, y), or yield x, y in a generator")],
         )
     try:
         value = loss(y_true, y_pred, sample_weight=sample_weight)

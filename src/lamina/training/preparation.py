@@ -52,7 +52,7 @@ class Preparation(Steps):
                     with fitting.unwarned():
                         predicted = self._check_by_tracing(x, y, sample_weight, own_step)
                 except ShapeError as error:
-                    advise(error, self, tree.flatten(y if labels is None else labels))
+                    advise(error, self, tree.flatten(y if labels is None else labels), method == "evaluate")
                     raise
                 self._programs.checked.add(shapes)
                 self._output_specs = predicted

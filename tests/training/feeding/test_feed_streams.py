@@ -149,7 +149,7 @@ def test_three_parts_and_lists():
         ((1, 2, 3, 4), "a batch of `x` is a tuple of 4 entries: expected x, .*several inputs"),
         ((), "tuple of 0 entries"),
         (None, "a batch of `x` is None"),
-        ((np.ones((2, 1)), np.array(["a", "b"])), "a batch of `x`: y` holds text"),
+        ((np.ones((2, 1)), np.array(["a", "b"])), "a batch of `x`: `y` holds text"),
         (np.array(1.0), "is a single number"),
         (object(), "is a object, which is no array"),
     ],

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.advice import lengths
 from lamina.core import config, tree
-from lamina.shapes.errors import ShapeError
+from lamina.shapes.errors import Fix, ShapeError
 
 _MANY = 8
 
@@ -126,7 +127,12 @@ def _checked(array: Any, name: str) -> Any:
     """The array in the type that models take, or an error."""
     _refuse_type(array, name)
     if array.ndim == 0:
-        raise ValueError(f"`{name}` is a single number ({array}): give an array whose first axis counts the samples")
+        raise ShapeError(
+            f"`{name}` is a single number ({array}): give an array whose first axis counts the samples",
+            expected="(samples, ...)",
+            received="()",
+            fixes=[Fix("for a single sample, give it the samples axis", f"{name} = np.array([{name}])", "(1,)")],
+        )
     if array.size == 0:
         raise ValueError(f"`{name}` is empty: its shape {tuple(array.shape)} holds no samples")
     wanted = _wanted(array.dtype)
@@ -193,26 +199,13 @@ def same_length(parts: Sequence[tuple[str, Any]], where: str = "") -> int:
         ShapeError: they differ; the message gives the length of each.
     """
     leaves = [pair for name, structure in parts for pair in named_leaves(structure, name)]
-    lengths = {leaf.shape[0] for _, leaf in leaves}
-    if len(lengths) == 1:
-        return lengths.pop()
+    counts = {leaf.shape[0] for _, leaf in leaves}
+    if len(counts) == 1:
+        return counts.pop()
     listed = ", ".join(f"{name}: {leaf.shape[0]} samples" for name, leaf in leaves[:_MANY])
     raise ShapeError(
         f"{where}the arrays differ in their number of samples",
         expected="the same length along the first axis of every array",
         received=listed + (f", and {len(leaves) - _MANY} more" if len(leaves) > _MANY else ""),
-        notes=[("fix", _length_fix(parts, leaves))],
+        fixes=lengths.repairs(parts, leaves),
     )
-
-
-def _length_fix(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]]) -> str:
-    name, x = parts[0]
-    others = {leaf.shape[0] for other, leaf in leaves if not other.startswith(name)}
-    if isinstance(x, (list, tuple)) and others == {len(x)}:
-        return f"a list of arrays stands for several inputs; for one input, join its samples with np.stack({name})"
-    for _, a in leaves:
-        for second, b in leaves:
-            if b.ndim > 1 and b.shape[1] == a.shape[0] != b.shape[0]:
-                return f"the samples of `{second}` lie along its second axis, it seems: np.swapaxes({second}, 0, 1)"
-    first, a = min(leaves, key=lambda pair: pair[1].shape[0])
-    return f"find where `{first}` lost samples; if the order is the same, [:{a.shape[0]}] cuts the others to its length"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import seeds
+from lamina.shapes.errors import Fix, ShapeError
 from lamina.training.feeding import datasets
 from lamina.training.feeding.convert import same_length, to_arrays
 from lamina.training.feeding.feed import Batch, Feed
@@ -233,18 +234,46 @@ def read_batch(item: Any, *, argument: str = "x", class_weight: dict[int, float]
     """
     parts = tuple(item) if isinstance(item, (tuple, list)) else (item,)
     if not 1 <= len(parts) <= 3:
-        raise ValueError(
+        raise ShapeError(
             f"a batch of `{argument}` is a {type(item).__name__} of {len(parts)} entries: expected x, (x, y) or "
-            "(x, y, sample_weight); several inputs go together as ((x1, x2), y)"
+            "(x, y, sample_weight); several inputs go together as ((x1, x2), y)",
+            expected="1 to 3 entries: x, (x, y) or (x, y, sample_weight)",
+            received=f"{len(parts)} entries of shapes {', '.join(map(_shape_text, parts))}",
+            fixes=_grouped(parts),
         )
     x, y, weights = (*parts, None, None)[:3]
     if x is None:
         raise ValueError(f"a batch of `{argument}` is None: expected x, (x, y) or (x, y, sample_weight)")
     where = f"a batch of `{argument}`: "
-    batch = (
-        to_arrays(x, f"{where}x"),
-        to_arrays(y, f"{where}y"),
-        to_arrays(weights, f"{where}sample_weight", may_lack=True),
-    )
-    same_length([(n, p) for n, p in zip(("x", "y", "sample_weight"), batch) if p is not None], where)
+    try:
+        batch = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weights, "sample_weight", may_lack=True))
+        same_length([(n, p) for n, p in zip(("x", "y", "sample_weight"), batch) if p is not None])
+    except ShapeError as error:
+        error.summary = where + error.summary
+        raise error.with_fixes(_batched(parts) or error.fixes) from None
+    except ValueError as error:
+        raise ValueError(f"{where}{error}") from error
     return batch[0], batch[1], apply_class_weight(batch[1], batch[2], class_weight, "y", whole=False)
+
+
+def _shape_text(part: Any) -> str:
+    return str(np.shape(part)) if not isinstance(part, (tuple, list, dict)) else type(part).__name__
+
+
+def _grouped(parts: tuple[Any, ...]) -> list[Fix]:
+    """For a batch of too many entries: inputs in a tuple of their own."""
+    if not parts or any(isinstance(p, (tuple, list, dict)) or np.ndim(p) == 0 for p in parts):
+        return []
+    names = [f"x{i + 1}" for i in range(len(parts) - 1)]
+    return [Fix("for several inputs, put them together", f"yield ({', '.join(names)}), y")]
+
+
+def _batched(parts: tuple[Any, ...]) -> list[Fix]:
+    """For single samples instead of batches: each with a samples axis."""
+    arrays = [p for p in parts if p is not None]
+    if any(isinstance(p, (tuple, list, dict)) for p in arrays) or np.ndim(arrays[0]) == 0:
+        return []
+    names = ["x", "y", "sample_weight"][: len(arrays)]
+    code = ", ".join(f"{n}[None]" if np.ndim(p) else f"np.array([{n}])" for n, p in zip(names, arrays))
+    shapes = ", ".join(str((1, *np.shape(p))) for p in arrays)
+    return [Fix("yield batches: a single sample gets the batch axis", f"yield {code}", shapes)]

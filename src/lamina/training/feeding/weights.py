@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import checks, config, tree
+from lamina.shapes.errors import Fix, ShapeError
 
 
 def check_class_weight(class_weight: Any) -> dict[int, float] | None:
@@ -19,13 +20,25 @@ def check_class_weight(class_weight: Any) -> dict[int, float] | None:
     if class_weight is None:
         return None
     if not isinstance(class_weight, Mapping) or not class_weight:
-        raise ValueError(
-            f"`class_weight`={class_weight!r}: expected a dict from classes to weights, such as {{0: 1.0}}"
+        fixes = []
+        if isinstance(class_weight, (list, tuple, np.ndarray)) and np.ndim(class_weight) == 1:
+            fixes = [Fix("number the weights", "class_weight = dict(enumerate(class_weight))")]
+        raise ShapeError(
+            f"`class_weight`={class_weight!r}: expected a dict from classes to weights, such as {{0: 1.0}}",
+            expected="{0: weight, 1: weight, ...}",
+            received=f"{type(class_weight).__name__} {np.shape(class_weight) or ''}".rstrip(),
+            fixes=fixes,
         )
     for label in class_weight:
         whole = checks.is_whole(label) or (isinstance(label, (float, np.floating)) and float(label).is_integer())
         if not whole or label < 0:
-            raise ValueError(f"`class_weight`: {label!r} is no class; classes are whole numbers from 0 on")
+            numbered = dict(enumerate(class_weight.values()))
+            raise ShapeError(
+                f"`class_weight`: {label!r} is no class; classes are whole numbers from 0 on",
+                expected="class numbers as keys: 0, 1, ...",
+                received=f"the keys {', '.join(map(repr, class_weight))}",
+                fixes=[Fix("name each class by its number in the labels", f"class_weight={numbered}")],
+            )
     return {int(k): checks.real(f"class_weight[{int(k)}]", w, low=0.0) for k, w in class_weight.items()}
 
 
@@ -60,9 +73,11 @@ def apply_class_weight(
         weights[labels == label] = weight
     if whole and not np.isin(labels, list(class_weight)).any():
         present = ", ".join(str(v) for v in np.unique(labels)[:8])
-        raise ValueError(
+        raise ShapeError(
             f"`class_weight` gives weights to the classes {', '.join(map(str, class_weight))}, none of which is in "
-            f"`{name}`; it holds {present}"
+            f"`{name}`; it holds {present}",
+            expected=f"classes among {present}",
+            received=f"the keys {', '.join(map(str, class_weight))}",
         )
     if sample_weight is None:
         return weights
@@ -77,8 +92,16 @@ def _labels(y: np.ndarray, class_weight: dict[int, float], name: str) -> np.ndar
     if y.ndim > 1 and y.shape[-1] > 1:
         beyond = [label for label in class_weight if label >= y.shape[-1]]
         if beyond:
-            raise ValueError(
-                f"`class_weight` names class {beyond[0]}, and the rows of `{name}` have {y.shape[-1]} classes (from 0)"
+            kept = {label: weight for label, weight in class_weight.items() if label < y.shape[-1]}
+            fixes = [Fix("leave it out", f"class_weight={kept}")]
+            if min(class_weight) == 1 and len(class_weight) == y.shape[-1]:
+                shifted = {label - 1: weight for label, weight in class_weight.items()}
+                fixes.insert(0, Fix("count the classes from 0", f"class_weight={shifted}"))
+            raise ShapeError(
+                f"`class_weight` names class {beyond[0]}, and the rows of `{name}` have {y.shape[-1]} classes (from 0)",
+                expected=f"classes from 0 to {y.shape[-1] - 1}: {name} has the shape {y.shape}",
+                received=f"the keys {', '.join(map(str, class_weight))}",
+                fixes=fixes,
             )
         return y.argmax(-1)
     labels = y[..., 0] if y.ndim > 1 else y

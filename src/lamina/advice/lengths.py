@@ -1,0 +1,73 @@
+"""Repairs for arrays that differ in their number of samples."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lamina.advice import names
+from lamina.shapes.errors import Fix, call_site, user_frames
+
+_METHODS = ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch")
+_PLACES = {"x": 0, "y": 1}
+
+
+def repairs(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]]) -> list[Fix]:
+    """Repairs, best first.
+
+    Args:
+        parts: what was given, by the argument's name.
+        leaves: the arrays inside, by name.
+    """
+    return list(_candidates(parts, leaves))[:3]
+
+
+def _candidates(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]]) -> Iterator[Fix]:
+    name, x = parts[0]
+    others = {leaf.shape[0] for other, leaf in leaves if not other.startswith(name)}
+    if isinstance(x, (list, tuple)) and others == {len(x)}:
+        written = _written(name)
+        yield Fix("a list of arrays stands for several inputs; for one input, join its samples", f"np.stack({written})")
+        return
+    samples = leaves[0][1].shape[0]
+    for (_, a), (second, b) in itertools.product(leaves, leaves):
+        if b.ndim > 1 and b.shape[1] == a.shape[0] != b.shape[0]:
+            shape = (b.shape[1], b.shape[0], *b.shape[2:])
+            title = f"the samples of `{second}` lie along its second axis, it seems"
+            yield Fix(title, f"np.swapaxes({_written(second)}, 0, 1)", str(shape))
+    for second, b in leaves[1:]:
+        if b.shape[0] != samples:
+            yield from _meant(second, samples)
+        if b.shape[0] == 1 and b.ndim > 1 and b.shape[1] == samples:
+            yield Fix("drop the first axis", f"{_written(second)}[0]", str(b.shape[1:]))
+    short, a = min(leaves, key=lambda pair: pair[1].shape[0])
+    longer = next(other for other, b in leaves if b.shape[0] != a.shape[0])
+    yield Fix(
+        f"find where `{short}` lost samples; if the order is the same, cut the others to its length",
+        f"{_written(longer)}[:{a.shape[0]}]",
+        f"({a.shape[0]}, ...)",
+    )
+
+
+def _meant(argument: str, samples: int) -> Iterator[Fix]:
+    """A variable of a similar name that has the right length."""
+    written = _written(argument)
+    frame = next(user_frames(), None)
+    found = frame.f_locals if frame is not None else {}
+    stem = re.split(r"_|\d", written)[0]  # y of y_test
+    for name, value in found.items():
+        if name != written and re.split(r"_|\d", name)[0] == stem and _length(value) == samples:
+            yield Fix(f"give the `{argument}` with the same number of samples", name, f"({samples}, ...)")
+
+
+def _length(value: Any) -> int | None:
+    shape = getattr(value, "shape", None)
+    return shape[0] if isinstance(shape, tuple) and shape else None
+
+
+def _written(argument: str) -> str:
+    """What the user wrote for an argument."""
+    place = _PLACES.get(argument, 99)
+    return names.argument(call_site(), _METHODS, argument, place, argument) if argument.isidentifier() else argument
