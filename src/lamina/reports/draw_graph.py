@@ -214,10 +214,8 @@ def _axes(tensor: KerasTensor, names: Names) -> list[tuple[str, str]]:
     for place, size in enumerate(tensor.dims):
         name = names[place].removeprefix("new_") if place < len(names) else ""
         text = dims.show(size)
-        if text == "any":
-            text = name or text
-        if not dims.is_known(size) and (not name or name in text):  # the size says itself what it is
-            name = ""
+        if not dims.is_known(size):  # it says itself what it is
+            name, text = "", name or text if text == "any" else text
         shown.append((name, text))
     return shown
 
