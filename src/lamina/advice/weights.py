@@ -17,7 +17,7 @@ from lamina.shapes.errors import Fix, ShapeError
 Shape = tuple[Any, ...]
 
 _MOST = 3
-_PLACES = {"fit": 10, "evaluate": 4, "train_on_batch": 2, "test_on_batch": 2}
+_PLACES = {"check": 2, "fit": 10, "evaluate": 4, "train_on_batch": 2, "test_on_batch": 2}
 
 
 def advise(error: ShapeError) -> None:
