@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import itertools
 import linecache
 import re
@@ -107,6 +106,10 @@ class _Edit:
             return self.returned(code)
         if re.match(r"(initial_state|mask|mean)=", code) or re.fullmatch(r"output_shape=.*", code):
             return self.keywords(code)
+        if code.startswith("layers.Normalization("):
+            calls = [n for n in self.nodes(ast.Call) if getattr(n.func, "attr", "") == "Normalization"]
+            calls[0].args, calls[0].keywords = [], _expression(code).keywords
+            return True
         if code.startswith("a new layers."):
             return self.own_layer()
         return self.expression(code)
@@ -132,11 +135,11 @@ class _Edit:
         call = self.layer(name)
         new = ast.parse(f"f({code})", mode="eval").body.keywords
         inner = next((a for a in call.args if isinstance(a, ast.Call)), None)
-        if call.func.attr in ("Bidirectional", "TimeDistributed") and inner is not None:
+        if getattr(call.func, "attr", "") in ("Bidirectional", "TimeDistributed") and inner is not None:
             call = inner
         position = {"target_shape": 0, "units": 0, "axes": 0, "pool_size": 0, "filters": 0, "kernel_size": 1, "axis": 0}
         for keyword in new:
-            at = position.get(keyword.arg, 99)
+            at = position.get(keyword.arg, 0 if isinstance(call.func, ast.Name) else 99)
             if at < len(call.args):
                 call.args[at] = keyword.value
             else:
@@ -205,10 +208,13 @@ class _Edit:
         body = self.tree.body
         uses = [i for i, n in enumerate(body) if re.search(rf"\b(fit|predict|evaluate|\w+_on_batch|model)\(.*\b{name}\b",
                                                            ast.unparse(n))]  # fmt: skip
-        marked = [i for i, n in enumerate(body) if set(self.marked) & set(range(n.lineno, n.end_lineno + 1))]
+        plain = [n if not isinstance(n, ast.ClassDef) else ast.Pass() for n in body]
+        marked = [
+            i for i, n in enumerate(body) if plain[i] is n and set(self.marked) & set(range(n.lineno, n.end_lineno + 1))
+        ]
         at = uses[-1:] if uses else [i for i in marked if re.search(rf"\b{name}\b", ast.unparse(body[i]))]
         if not at:
-            return not any(isinstance(n, ast.Name) and n.id == name for n in self.nodes(ast.Name))
+            return not any("predict(" in ast.unparse(n) or "fit(" in ast.unparse(n) for n in body)
         body.insert(at[0], new)
         return True
 
@@ -238,7 +244,7 @@ class _Edit:
             if names & {k.arg for k in call.keywords}:
                 for keyword in new:
                     old = next(k for k in call.keywords if k.arg == keyword.arg)
-                    text = re.sub(r"\b(state|initial_state|mask)\b", ast.unparse(old.value).replace("\\", ""),
+                    text = re.sub(r"\b(state|initial_state|mask)\b", f"({ast.unparse(old.value)})",
                                   ast.unparse(keyword.value))  # fmt: skip
                     old.value = _expression(text)
                 return True
@@ -255,9 +261,13 @@ class _Edit:
     def expression(self, code: str) -> bool:
         """In place of the name that it is made of, or of the first argument, in the line at fault."""
         new = _expression(code)
+        if code.endswith(".adapt(x)"):
+            at = next(i for i, n in enumerate(self.tree.body) if n.lineno in self.marked)
+            self.tree.body.insert(at, ast.Expr(new))
+            return True
         called = re.fullmatch(r"layers\.\w+\(.*\)\((\w+)\)", code) or re.fullmatch(r"(\w+)\[.*\]", code)
         if called:
-            for node in self.nodes(ast.AST if False else (ast.List, ast.Call, ast.BinOp), marked=True):
+            for node in self.nodes((ast.List, ast.Call, ast.BinOp), marked=True):
                 fields = {ast.List: ["elts"], ast.Call: ["args"], ast.BinOp: ["left", "right"]}[type(node)]
                 for field in fields:
                     value = getattr(node, field)
@@ -278,10 +288,6 @@ class _Edit:
                 else:
                     call.args[0] = new
                 return True
-        with contextlib.suppress(StopIteration):
-            at = next(i for i, n in enumerate(self.tree.body) if n.lineno in self.marked)
-            self.tree.body.insert(at, ast.Expr(new))
-            return code.endswith(".adapt(x)")
         return False
 
 

@@ -29,10 +29,19 @@ class Meeting:
         was_built: whether the model had its weights before.
         site: the user's line.
         samples: how many samples there must be, since there are that many labels.
+        others: what else it was called with.
     """
 
-    def __init__(self, model: Any, x: Any, was_built: bool, site: CallSite | None, samples: int | None = None):
-        self.samples = samples
+    def __init__(
+        self,
+        model: Any,
+        x: Any,
+        was_built: bool,
+        site: CallSite | None,
+        samples: int | None = None,
+        others: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
+    ):
+        self.samples, self.others = samples, others
         self.model, self.x, self.was_built, self.site = model, x, was_built, site
         graph = getattr(model, "_graph", None) if was_built else None
         self.inputs: list[KerasTensor] = list(graph.input_tensors) if graph is not None else []
@@ -60,7 +69,9 @@ class Meeting:
             result = self.attempt(lambda value, code=code: trying.evaluate(_runnable(code), x=value))
             if result is not None and found < _MOST:
                 found += 1
-                yield Fix(title, candidates.written(code.replace("{x}", given) if given else code, x), trying.shown(result))
+                yield Fix(
+                    title, candidates.written(code.replace("{x}", given) if given else code, x), trying.shown(result)
+                )
         yield from self.other_input(tuple(leaf.shape))
 
     def other_input(self, shape: tuple[Any, ...]) -> Iterator[Fix]:
@@ -70,11 +81,19 @@ class Meeting:
         (tensor,) = self.inputs
         outputs = trying.Trial(_identity, (self.model._graph.output_tensors,), {}, True)
         result = outputs.attempt(sources={tensor: (tensor.dims[0], *shape[1:])})
-        if result is not None:
+        if result is not None and self._same_outputs(result):
             declared = any(getattr(layer, "_declared_input", None) is not None for layer in self.model.layers)
             sample = dims.show_shape(shape[1:])
             code = f"input_shape={sample}" if declared else f"Input({sample})"
-            yield Fix("or make the model for this data", code, trying.shown(result))
+            yield Fix("or make (and train) the model for this data", code, trying.shown(result))
+
+    def _same_outputs(self, specs: Any) -> bool:
+        """Whether outputs have as many axes as before, and the same sizes where there are labels for them."""
+        pairs = zip(jax.tree.leaves(specs), self.model._graph.output_tensors, strict=True)
+        return all(
+            len(new.shape) == len(old.dims) and (self.samples is None or _fits(new.shape[1:], tuple(old.dims[1:])))
+            for new, old in pairs
+        )
 
     def attempt(self, change: Any, structure: Any = None) -> Any:
         """What the model gives for changed data; ``None`` if it does not fit."""
@@ -91,7 +110,7 @@ class Meeting:
             for leaf, wanted in zip(jax.tree.leaves(changed), self.inputs, strict=False):
                 if len(leaf.shape) != len(wanted.dims):  # a model adds or drops a last axis by itself
                     raise ValueError("another rank")
-            return trying.apply(model, changed)
+            return trying.apply(model, changed, *self.others[0], **self.others[1])
 
         try:
             return trying.traced(run, *specs)
@@ -101,7 +120,9 @@ class Meeting:
     def _spec(self, leaf: Any) -> jax.ShapeDtypeStruct:
         dtype = getattr(leaf, "dtype", np.dtype("float32"))
         kind = getattr(dtype, "kind", "f")
-        return jax.ShapeDtypeStruct(tuple(leaf.shape), jax.dtypes.canonicalize_dtype(dtype) if kind in "biuf" else "float32")
+        return jax.ShapeDtypeStruct(
+            tuple(leaf.shape), jax.dtypes.canonicalize_dtype(dtype) if kind in "biuf" else "float32"
+        )
 
     def _plain(self, leaf: Any) -> str:
         """How to say the data where it is no array: ``np.asarray(frame)``."""

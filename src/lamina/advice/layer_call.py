@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from lamina.advice import inner, names, trying
+from lamina.advice import inner, trying
 from lamina.advice.candidates import custom, merges, ranks, sizes, states, windows
 from lamina.advice.candidates.case import Case
-from lamina.advice.data import METHODS, Meeting
+from lamina.advice.data import Meeting
 from lamina.core import symbolic
 from lamina.core.symbolic import KerasTensor, has_symbolic
-from lamina.shapes.errors import CallSite, Fix, ShapeError, user_frames
+from lamina.shapes.errors import CallSite, Fix, ShapeError, is_internal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,9 +58,14 @@ def failed(error: ShapeError, layer: Any, args: tuple[Any, ...], kwargs: dict[st
     """
     if "_origin" not in error.__dict__:
         error.__dict__["_origin"] = Origin(layer, args, kwargs, was_built)
-    if _is_outermost(sys._getframe(1)):
+    frame = sys._getframe(1)
+    if _is_outermost(frame):
         x = args[0] if args else next(iter(kwargs.values()), None)
-        advise(error, layer, args, kwargs, was_built, None if has_symbolic((args, kwargs)) else x)
+        if has_symbolic((args, kwargs)):
+            advise(error, layer, args, kwargs, was_built)
+        else:
+            meeting = Meeting(layer, x, was_built, _calling_site(frame), others=(args[1:], kwargs if args else {}))
+            advise(error, layer, args, kwargs, was_built, meeting)
 
 
 def on_data(method: F) -> F:
@@ -72,8 +77,10 @@ def on_data(method: F) -> F:
         try:
             return method(self, x, *args, **kwargs)
         except ShapeError as error:
-            if "_origin" in error.__dict__ and _is_outermost(sys._getframe()):
-                advise(error, self, (x,), {}, was_built, x, _samples(args, kwargs))
+            frame = sys._getframe()
+            if "_origin" in error.__dict__ and _is_outermost(frame):
+                meeting = Meeting(self, x, was_built, _calling_site(frame), _samples(args, kwargs))
+                advise(error, self, (x,), {}, was_built, meeting)
             raise
 
     _entries.add(advising.__code__)
@@ -103,20 +110,18 @@ def advise(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     was_built: bool,
-    x: Any,
-    samples: int | None = None,
+    meeting: Meeting | None = None,
 ) -> None:
     """Look for repairs, and attach the best to the error."""
     origin: Origin = error.__dict__.pop("_origin")
     if error.fixes:
         return
     try:
-        site = _calling_site() if x is not None else None
-        meeting = Meeting(outer, x, was_built, site, samples).fixes() if x is not None else iter(())
+        of_data = meeting.fixes() if meeting is not None else iter(())
         case = _case(error, origin, outer, args, kwargs, was_built)
         on_layer = case_fixes(case) if case is not None else iter(())
         is_first = case is None or not case.trial.layers_before()
-        found = best(itertools.chain(meeting, on_layer) if is_first else _alternate(on_layer, meeting))
+        found = best(itertools.chain(of_data, on_layer) if is_first else _alternate(on_layer, of_data))
     except Exception:
         if os.environ.get("LAMINA_ADVICE_DEBUG"):
             raise
@@ -179,7 +184,9 @@ def best(fixes: Iterable[Fix]) -> list[Fix]:
         found.setdefault(fix.code, fix)
         if len(found) == _MOST:
             break
-    return [replace(fix, title=("or " if i else "") + fix.title.removeprefix("or ")) for i, fix in enumerate(found.values())]
+    return [
+        replace(fix, title=("or " if i else "") + fix.title.removeprefix("or ")) for i, fix in enumerate(found.values())
+    ]
 
 
 def _alternate(first: Iterator[Fix], second: Iterator[Fix]) -> Iterator[Fix]:
@@ -189,9 +196,8 @@ def _alternate(first: Iterator[Fix], second: Iterator[Fix]) -> Iterator[Fix]:
     yield from second
 
 
-def _calling_site() -> CallSite | None:
-    """The user's line that hands over the data: the nearest with `fit` or the like, else the outermost call."""
-    sites = [CallSite.of_frame(frame) for frame in itertools.islice(user_frames(), 40)]
-    with_method = next((s for s in sites if next(names.calls(s, *METHODS), None) is not None), None)
-    return with_method or (sites[0] if sites else None)
-
+def _calling_site(frame: Any) -> CallSite | None:
+    """The user's line that leads to a call of the library."""
+    while frame is not None and is_internal(frame.f_code.co_filename):
+        frame = frame.f_back
+    return CallSite.of_frame(frame) if frame is not None else None

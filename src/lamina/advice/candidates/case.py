@@ -64,7 +64,7 @@ class Case:
         result = self.trial.attempt(before={place: lambda x: trying.apply(layer, x)})
         if result is None:
             return None
-        where = f'{code}({self.input_name(place)})' if len(self.shapes) > 1 else f'{code} before "{self.layer.name}"'
+        where = f"{code}({self.input_name(place)})" if len(self.shapes) > 1 else f'{code} before "{self.layer.name}"'
         return Fix(title, where, trying.shown(result))
 
     def change(self, layer: Any, title: str, **settings: Any) -> Fix | None:
@@ -72,9 +72,7 @@ class Case:
         new = trying.fresh(layer, **settings)
         if new is None:
             return None
-        result = (
-            self.trial.attempt(layer=new) if layer is self.layer else self.trial.attempt(changes={layer: new})
-        )
+        result = self.trial.attempt(layer=new) if layer is self.layer else self.trial.attempt(changes={layer: new})
         code = ", ".join(f"{name}={_literal(value)}" for name, value in settings.items())
         return Fix(title, f'{code} in "{layer.name}"', trying.shown(result)) if result is not None else None
 

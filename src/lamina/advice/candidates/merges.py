@@ -62,7 +62,9 @@ def _crop_or_pad(case: Case) -> Iterator[Fix | None]:
         if all(n >= 0 for n in surplus):
             code = f"layers.Cropping{_ND[rank]}({_margins(surplus)})"
             yield case.insert(f'crop "{case.input_name(place)}" to the size of the other', code, place)
-    valid = [p for p in case.trial.layers_before() if getattr(p, "padding", "") == "valid" and hasattr(p, "kernel_size")]
+    valid = [
+        p for p in case.trial.layers_before() if getattr(p, "padding", "") == "valid" and hasattr(p, "kernel_size")
+    ]
     if valid:
         yield same_padding(case, valid)
     for place, (own, other) in enumerate(((a, b), (b, a))):
@@ -158,4 +160,3 @@ def _other_rank(case: Case, low: int, high: int) -> Iterator[Fix | None]:
         for producer in case.trial.producers(small)[:4]:
             if getattr(producer, "return_sequences", None) is False:
                 yield case.change(producer, f'let "{producer.name}" give every step', return_sequences=True)
-

@@ -57,7 +57,9 @@ def too_many(case: Case) -> Iterator[Fix | None]:
     if sample and sample[-1] == 1 and None not in sample[:-1] and case.gap() == -1:
         yield case.insert("drop the last axis, of size 1", f"layers.Reshape({sample[:-1]})")
     if case.wants("time") and case.gap() == -1 and len(sample) == 3 and None not in sample:
-        yield case.insert("make one row of features of each step", f"layers.Reshape(({sample[0]}, {sample[1] * sample[2]}))")
+        yield case.insert(
+            "make one row of features of each step", f"layers.Reshape(({sample[0]}, {sample[1] * sample[2]}))"
+        )
     if case.gap() == -1 and not case.trial.was_built:
         yield _each_step(case)
     for pool in (f"layers.GlobalAveragePooling{len(case.shape) - 2}D()", "layers.Flatten()"):

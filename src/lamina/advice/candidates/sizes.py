@@ -34,7 +34,9 @@ def open_sizes(case: Case) -> Iterator[Fix | None]:
         last = source.dims[-1]
         sample = [d if dims.is_known(d) else guess for d in source.dims[1:-1]]
         only_last = case.new_input(
-            "give the number of features", source, (*source.dims[1:-1], *(first if not dims.is_known(last) else (last,)))
+            "give the number of features",
+            source,
+            (*source.dims[1:-1], *(first if not dims.is_known(last) else (last,))),
         )
         if only_last is not None and not dims.is_known(last):
             yield only_last
@@ -101,4 +103,3 @@ def wrong_units(case: Case) -> Iterator[Fix | None]:
             result = case.trial.attempt(layer=trying.fresh(case.layer))
             if result is not None:
                 yield Fix("or use a layer of its own here, with weights of its own", f"a new layers.{kind}(...)")
-

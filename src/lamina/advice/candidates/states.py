@@ -77,7 +77,10 @@ def wrong_mask(case: Case) -> Iterator[Fix | None]:
     shape, wanted = trying.shape_of(mask), case.shape[:2]
     repairs = []
     if len(shape) == 3:
-        repairs = [("mask[..., 0]", shape[:2], "one entry for each step"), ("mask.any(-1)", shape[:2], "one for each step")]
+        repairs = [
+            ("mask[..., 0]", shape[:2], "one entry for each step"),
+            ("mask.any(-1)", shape[:2], "one for each step"),
+        ]
     elif len(shape) == 2 and tuple(shape) == tuple(reversed(wanted)):
         repairs = [("mask.T", wanted, "the batch axis comes first")]
     elif len(shape) == 1:
