@@ -73,7 +73,8 @@ def _sized(tensor: Any, axis: int, size: Any) -> Any:
     own = tensor.shape[axis]
     if dims.is_known(own) or own == size:
         return tensor
-    return jnp.take(tensor, jnp.arange(size), axis=axis, mode="clip")
+    shape = (*tensor.shape[:axis], size, *tensor.shape[axis + 1 :])
+    return jnp.broadcast_to(jnp.max(tensor, axis=axis, keepdims=True), shape)  # no entry is looked up while tracing
 
 
 def _disagreement(layer: Any, tensors: Sequence[Any], axis: int, known: list[int], rule: str) -> ShapeError:
