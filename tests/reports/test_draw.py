@@ -8,7 +8,8 @@ import pytest
 import lamina
 from lamina import layers
 from lamina.reports.draw_graph import diagram
-from lamina.reports.draw_layout import Edge, arrange
+from lamina.reports.draw_layout import arrange
+from lamina.reports.draw_order import Edge
 from lamina.shapes import draw
 
 SVG = "{http://www.w3.org/2000/svg}"

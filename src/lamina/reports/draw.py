@@ -11,7 +11,8 @@ from typing import Any
 from lamina.core import checks
 from lamina.layers.layer import Layer
 from lamina.reports.draw_graph import Arrow, Box, Diagram, diagram
-from lamina.reports.draw_layout import Edge, Layout, arrange
+from lamina.reports.draw_layout import Layout, arrange
+from lamina.reports.draw_order import Edge
 from lamina.reports.draw_paint import BATCH, FAINT, INK, Line, Picture, Point, Rectangle, Words, width_of
 
 _FORMATS = (".svg", ".png", ".pdf", ".jpg", ".jpeg")
