@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from lamina.advice import layer_call
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
 def _loud(monkeypatch):
-    monkeypatch.setenv("LAMINA_ADVICE_DEBUG", "1")
+    monkeypatch.setattr(layer_call, "FORGIVING", False)

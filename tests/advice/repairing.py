@@ -84,7 +84,7 @@ class _Edit:
         if code.startswith("for "):
             return self.statement(code)
         if named:
-            return all([self.settings(named[1], layer) for layer in re.findall('"([^"]+)"', named[2])])
+            return all(self.settings(named[1], layer) for layer in re.findall('"([^"]+)"', named[2]))
         if before:
             return self.insert(before[1], before[2])
         if instead:
@@ -206,8 +206,8 @@ class _Edit:
         """Before the line at fault, or before the data is used."""
         new = ast.parse(f"{name} = {code}").body[0]
         body = self.tree.body
-        uses = [i for i, n in enumerate(body) if re.search(rf"\b(fit|predict|evaluate|\w+_on_batch|model)\(.*\b{name}\b",
-                                                           ast.unparse(n))]  # fmt: skip
+        use = re.compile(rf"\b(fit|predict|evaluate|\w+_on_batch|model)\(.*\b{name}\b")
+        uses = [i for i, n in enumerate(body) if use.search(ast.unparse(n))]
         plain = [n if not isinstance(n, ast.ClassDef) else ast.Pass() for n in body]
         marked = [
             i for i, n in enumerate(body) if plain[i] is n and set(self.marked) & set(range(n.lineno, n.end_lineno + 1))

@@ -151,7 +151,7 @@ x = np.zeros((8, 64))
 model.predict(x, verbose=0)  # <-
 """,
         "digits",
-        r"x.reshape\(-1, 8, 8, 1\)",
+        r"x.reshape\(\(-1, 8, 8, 1\)\)",
     ),
     "another_number_of_columns": (
         _ROWS

@@ -45,6 +45,7 @@ def test_an_index_goes_around_a_whole_expression():
 
 
 def test_target_and_elements():
-    assert names.target(_site(2)) == "history" and names.target(_site(6)) == ""
+    assert names.target(_site(2)) == "history"
+    assert names.target(_site(6)) == ""
     (call,) = names.calls(_site(10), "predict")
     assert names.elements(names.argument_node(call, "x", 0)) == ["left", "right"]

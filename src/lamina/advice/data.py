@@ -197,7 +197,7 @@ class Meeting:
             shape, wanted = tuple(self.leaves[place].shape), tuple(self.inputs[place].dims)
             for title, code in candidates.ideas(shape, wanted):
 
-                def change(*values: Any, code: str = code) -> Any:
+                def change(*values: Any, code: str = code, place: int = place) -> Any:
                     new = list(values)
                     new[place] = trying.evaluate(_runnable(code), x=values[place])
                     return tree.unflatten_as(self.x, new)

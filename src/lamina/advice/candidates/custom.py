@@ -116,5 +116,6 @@ def wrong_statistics(case: Case) -> Iterator[Fix | None]:
         yield Fix("give one mean and variance per feature", code, trying.shown(result))
     result = case.trial.attempt(layer=trying.fresh(layer, mean=None, variance=None))
     if result is not None:
-        code = f"layers.Normalization(axis={layer.axis[0] if len(layer.axis) == 1 else layer.axis}) and {layer.name}.adapt(x)"
+        axis = layer.axis[0] if len(layer.axis) == 1 else layer.axis
+        code = f"layers.Normalization(axis={axis}) and {layer.name}.adapt(x)"
         yield Fix("or let the layer find them", code, trying.shown(result))

@@ -51,7 +51,7 @@ def _more_axes(shape: Shape, wanted: Shape | None) -> Iterator[Idea]:
     for axis in (*range(len(shape) - 1, 0, -1), 0):
         if shape[axis] == 1:
             shown = -1 if axis == len(shape) - 1 else axis
-            yield f"drop the axis {shown}, of size 1", "np.squeeze({x}, %d)" % shown
+            yield f"drop the axis {shown}, of size 1", f"np.squeeze({{x}}, {shown})"
             if axis == 0:
                 yield "the batch axis is there twice", "{x}[0]"
     if wanted is None or len(shape) == len(wanted) + 1:
@@ -71,19 +71,19 @@ def _same_rank(shape: Shape, wanted: Shape) -> Iterator[Idea]:
             yield "make the colours grey", "{x}[..., :3].mean(-1, keepdims=True)"
         if size > want:
             what = f"the model takes {want} features, the data has {size}: give it the same {want}"
-            yield what, "{x}[..., :%d]" % want
+            yield what, f"{{x}}[..., :{want}]"
     if rank == 3 and off == [1]:
         size, want = shape[1], wanted[1]
         if size > want:
-            yield f"cut each sequence to its first {want} steps", "{x}[:, :%d]" % want
+            yield f"cut each sequence to its first {want} steps", f"{{x}}[:, :{want}]"
         else:
-            yield f"pad each sequence to {want} steps", "np.pad({x}, ((0, 0), (0, %d), (0, 0)))" % (want - size)
+            yield f"pad each sequence to {want} steps", f"np.pad({{x}}, ((0, 0), (0, {want - size}), (0, 0)))"
     if rank == 2 and off == [1] and shape[1] < wanted[1]:
-        yield f"pad each sample to {wanted[1]} values", "np.pad({x}, ((0, 0), (0, %d)))" % (wanted[1] - shape[1])
+        yield f"pad each sample to {wanted[1]} values", f"np.pad({{x}}, ((0, 0), (0, {wanted[1] - shape[1]})))"
     if rank == 4 and off and rank - 1 not in off:
         size = (wanted[1], wanted[2])
         if all(dims.is_known(s) for s in size):
-            yield "resize the images", "lamina.ops.image.resize({x}, (%d, %d))" % size
+            yield "resize the images", f"lamina.ops.image.resize({{x}}, {size})"
 
 
 def _reordered(shape: Shape, wanted: Shape | None) -> Iterator[Idea]:
@@ -107,7 +107,7 @@ def _move(rank: int, order: tuple[int, ...]) -> Idea:
         return "the channels come last in this model", "np.moveaxis({x}, 1, -1)"
     if order == (0, rank - 1, *range(1, rank - 1)):
         return "the channels come first in this model", "np.moveaxis({x}, -1, 1)"
-    return "the axes come in another order", "np.transpose({x}, %s)" % (order,)
+    return "the axes come in another order", f"np.transpose({{x}}, {order})"
 
 
 def _swapped(shape: Shape) -> Iterator[Idea]:
@@ -130,9 +130,9 @@ def _other_layout(shape: Shape, wanted: Shape | None) -> Iterator[Idea]:
     if len(wanted) == 2 and len(shape) > 2:
         yield "lay each sample out in a row", "{x}.reshape(len({x}), -1)"
     elif all(dims.is_known(s) for s in sample) and math.prod(sample) == own and len(shape) != len(wanted):
-        yield "give each sample its axes", "{x}.reshape(-1, %s)" % ", ".join(str(int(s)) for s in sample)
+        yield "give each sample its axes", f"{{x}}.reshape({(-1, *map(int, sample))})"
     if len(shape) >= 1 and all(dims.is_known(s) for s in sample) and math.prod(sample) == math.prod(shape):
-        yield "this is one sample", "{x}.reshape(1, %s)" % ", ".join(str(int(s)) for s in sample)
+        yield "this is one sample", f"{{x}}.reshape({(1, *map(int, sample))})"
 
 
 def _differ(a: Any, b: Any) -> bool:

@@ -84,8 +84,9 @@ def _needs_time(case: Case) -> Iterator[Fix | None]:
         result = case.trial.attempt(layer=trying.fresh(inner))
         if result is not None:
             name = type(inner).__name__
-            yield Fix(f"there is no time axis: use plain {name}, without TimeDistributed",
-                      f'"{inner.name}" instead of TimeDistributed "{case.layer.name}"', trying.shown(result))  # fmt: skip
+            title = f"there is no time axis: use plain {name}, without TimeDistributed"
+            code = f'"{inner.name}" instead of TimeDistributed "{case.layer.name}"'
+            yield Fix(title, code, trying.shown(result))
 
 
 def _undo_flatten(case: Case) -> Iterator[Fix | None]:
