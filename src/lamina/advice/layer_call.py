@@ -84,14 +84,14 @@ def on_data(method: F) -> F:
                 advise(error, self, (x,), {}, was_built, meeting)
             raise
 
-    _entries.add(advising.__code__)
+    _entries.add(advising.__code__)  # type: ignore[attr-defined]
     return advising  # type: ignore[return-value]
 
 
 def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
     """How many labels there are, where they are an array."""
     y = args[0] if args else kwargs.get("y")
-    shape = getattr(y, "shape", ())
+    shape: Any = getattr(y, "shape", ())
     return int(shape[0]) if len(shape) else None
 
 

@@ -53,7 +53,7 @@ def too_many(case: Case) -> Iterator[Fix | None]:
         if getattr(layer, "return_sequences", False):
             yield case.change(layer, f'let "{layer.name}" give its last step only', return_sequences=False)
             break
-    sample = dims.to_public(case.shape[1:])
+    sample: tuple[Any, ...] = dims.to_public(case.shape[1:])
     if sample and sample[-1] == 1 and None not in sample[:-1] and case.gap() == -1:
         yield case.insert("drop the last axis, of size 1", f"layers.Reshape({sample[:-1]})")
     if case.wants("time") and case.gap() == -1 and len(sample) == 3 and None not in sample:
