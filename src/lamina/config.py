@@ -12,13 +12,21 @@ from lamina.core.config import (
     set_image_data_format,
 )
 from lamina.core.dtypes import dtype_policy, set_dtype_policy
+from lamina.shapes.showing import (
+    disable_traceback_filtering,
+    enable_traceback_filtering,
+    is_traceback_filtering_enabled,
+)
 
 __all__ = [
     "backend",
+    "disable_traceback_filtering",
     "dtype_policy",
+    "enable_traceback_filtering",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_traceback_filtering_enabled",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",

@@ -138,3 +138,16 @@ def test_a_log_gets_plain_text(tmp_path):
     assert result.returncode == 1
     assert ESCAPE not in result.stderr
     assert "train.py:2" in result.stderr
+
+
+def test_an_uncaught_error_shows_the_users_own_lines_unless_told_otherwise(tmp_path):
+    def traceback(first):
+        path = tmp_path / "train.py"
+        path.write_text(f"import lamina\n{first}\nlamina.Sequential([lamina.Input((128,)), lamina.layers.LSTM(3)])\n")
+        return subprocess.run([sys.executable, str(path)], capture_output=True, text=True).stderr
+
+    short, whole = traceback(""), traceback("lamina.config.disable_traceback_filtering()")
+    assert short.count('  File "') == 1
+    assert whole.count('  File "') > 5
+    assert "(batch, time, features)" in short
+    assert "(batch, time, features)" in whole

@@ -120,8 +120,26 @@ def _coloured(error: ShapeError, width: int | None) -> str:
     return captured.get().rstrip("\n")
 
 
+_settings = {"filters": True}
+
+
+def enable_traceback_filtering() -> None:
+    """Show an uncaught `ShapeError` with the lines of the user's program only. So it is by default."""
+    _settings["filters"] = True
+
+
+def disable_traceback_filtering() -> None:
+    """Show an uncaught `ShapeError` with the lines of Lamina and JAX too."""
+    _settings["filters"] = False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Whether an uncaught `ShapeError` shows the lines of the user's program only."""
+    return _settings["filters"]
+
+
 def install() -> None:
-    """Let an uncaught `ShapeError` be shown in colour where a person sees it; all else stays as it is."""
+    """Let an uncaught `ShapeError` be shown for the user's own lines, in colour on a terminal; all else stays."""
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _show_uncaught
 
@@ -130,7 +148,8 @@ def _show_uncaught(kind: type[BaseException], error: BaseException, trace: types
     from lamina.shapes.errors import ShapeError
 
     stream = sys.stderr
-    if not isinstance(error, ShapeError) or stream is None or not stream.isatty():
+    if not isinstance(error, ShapeError) or stream is None or not _settings["filters"]:
         sys.__excepthook__(kind, error, trace)
         return
-    print("\n".join([*_own_frames(error), _coloured(error, None)]), file=stream)
+    message = _coloured(error, None) if stream.isatty() else f"{kind.__name__}: {error}"
+    print("\n".join([*_own_frames(error), message]), file=stream)
