@@ -89,6 +89,19 @@ def wrong_lambda_loss():
     train(dense(1), rand(24, 4), rand(24, 1), lambda t, p: ops.square(ops.sum(p, -1) - t))
 
 
+def wrong_compute_loss():
+    class Net(Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return ops.mean(ops.square(y - y_pred))
+
+    x = Input((4,))
+    train(Net(x, layers.Dense(1)(x)), rand(24, 4), rand(24), loss=None)
+
+
+def wrong_loss_axis():
+    train(dense(3), rand(24, 4), rand(24, 3), losses.CosineSimilarity(axis=0))
+
+
 def wrong_units():
     train(dense(3), rand(24, 4), rand(24, 1))
 
@@ -218,6 +231,34 @@ def wrong_softmax_samples():
     Sequential([Input((4,)), layers.Dense(3), layers.Softmax(axis=0)])
 
 
+def wrong_softmax_samples_in_a_function():
+    Sequential([Input((4,)), layers.Lambda(lambda x: ops.softmax(x, axis=0))])
+
+
+def wrong_unit_samples():
+    Sequential([Input((4,)), layers.UnitNormalization(axis=0)])
+
+
+def sound_compute_loss():
+    class Net(Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return ops.mean(ops.square(y - y_pred)) + ops.mean(x) * 0
+
+    x = Input((4,))
+    train(Net(x, layers.Dense(1)(x)), rand(24, 4), rand(24, 1), loss=None)
+
+
+def sound_softmax_of_weights():
+    class Mix(layers.Layer):
+        def build(self, input_shape):
+            self.mix = self.add_weight((input_shape[-1], 3), name="mix")
+
+        def call(self, x):
+            return x @ ops.softmax(self.mix, axis=0)
+
+    Sequential([Input((4,)), Mix()]).predict(rand(3, 4), verbose=0)
+
+
 def sound_softmax():
     Sequential([Input((4,)), layers.Dense(2), layers.Softmax()])
 
@@ -344,7 +385,7 @@ def sound_permuted():
 
 
 def sound_first_then_flat():
-    model = image_net((3, 16, 20), layers.Conv2D(6, 3, **FIRST), layers.Flatten(), layers.Dense(2, activation="softmax"))
+    model = image_net((3, 16, 20), layers.Conv2D(6, 3, **FIRST), layers.Flatten(), layers.Dense(2))
     model.predict(rand(2, 3, 16, 20), verbose=0)
 
 

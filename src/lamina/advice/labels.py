@@ -159,14 +159,10 @@ def _one_unit(m: Meeting) -> Found:
         return
     whole = m.values is not None and _are_whole(m.values[:_ROWS])
     top = int(m.values.max()) if m.values is not None and m.values.size else 1
-    if whole and (m.name.startswith("binary") or top > 1) and top < (m.classes or 0):
-        if m.fits(m.true, kind="sparse"):
-            yield Fix(
-                "for class numbers, take their loss",
-                f'loss="sparse_categorical_crossentropy" and {m.head.code(m.classes or 0, activation="softmax")}'
-                if m.head.last is not None
-                else 'loss="sparse_categorical_crossentropy"',
-            )
+    counted = whole and (m.name.startswith("binary") or top > 1) and top < (m.classes or 0)
+    if counted and m.fits(m.true, kind="sparse"):
+        end = f" and {m.head.code(m.classes or 0, activation='softmax')}" if m.head.last is not None else ""
+        yield Fix("for class numbers, take their loss", f'loss="sparse_categorical_crossentropy"{end}')
     yield m.change_units(1, "give the model one output, as there is one label for each sample")
 
 
@@ -178,7 +174,8 @@ def _are_whole(values: np.ndarray) -> bool:
 def _units(m: Meeting) -> Found:
     """As many outputs as the labels have columns."""
     last = m.true[-1] if len(m.true) == len(m.pred) > 1 else None
-    if last is None or not dims.is_known(last) or last == m.pred[-1]:
+    no_choice = last == 1 and m.kind == "categorical" and not m.name.startswith("binary")
+    if last is None or not dims.is_known(last) or last == m.pred[-1] or no_choice:
         return
     what = "class" if m.kind == "categorical" else "value"
     found = m.change_units(int(last), f"give the last layer one output per {what} of the labels")
@@ -270,7 +267,7 @@ def _more_axes(m: Meeting) -> Found:
             yield m.change_model("one output for each step", f'return_sequences=True in "{layer.name}"', pred)
             break
     for layer in m.head.layers:
-        if kinds(type(layer)) & {*_POOLING.values(), "Flatten"}:
+        if kinds(layer) & {*_POOLING.values(), "Flatten"}:
             pred = m.head.changed({layer: lambda x: x})
             yield m.change_model("one output for each place", f'leave "{layer.name}" out', pred)
             break

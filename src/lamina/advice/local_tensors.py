@@ -54,6 +54,6 @@ def _on_line(source: str, local: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield node.id, local[node.id].shape
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             owner = local.get(node.value.id)
-            value = getattr(owner, "__dict__", {}).get(node.attr)
+            value: Any = getattr(owner, "__dict__", {}).get(node.attr)
             if _is_tensor(value):
                 yield f"{node.value.id}.{node.attr}", value.shape

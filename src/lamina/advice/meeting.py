@@ -108,7 +108,7 @@ class Head:
         self.trial = trying.Trial(_same, (tensors[place],), {}, True) if place < len(tensors) else None
         layers = self.trial.producers() if self.trial is not None else []
         self.layers = [x for x in layers if hasattr(x, "get_config")]
-        self.last = next((x for x in self.layers if not kinds(type(x)) & _PASSED), None)
+        self.last = next((x for x in self.layers if not kinds(x) & _PASSED), None)
         if self.trial is None:
             made = [x for x in model._flatten_layers() if _width_name(x)]
             self.last = made[-1] if made else None

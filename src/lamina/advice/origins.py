@@ -95,9 +95,15 @@ class Origin:
 NOTHING = Origin()
 
 
+def kinds(layer: Any) -> frozenset[str]:
+    """Names of Lamina's own classes among a layer's class and its bases."""
+    cls: Any = type(layer)
+    return names_of(cls)
+
+
 @lru_cache(maxsize=4096)
-def kinds(cls: type) -> frozenset[str]:
-    """Names of Lamina's own classes among a layer class and its bases."""
+def names_of(cls: Any) -> frozenset[str]:
+    """Names of Lamina's own classes among a class and its bases."""
     return frozenset(c.__name__ for c in cls.__mro__ if c.__module__.startswith("lamina."))
 
 
@@ -158,7 +164,7 @@ def after(layer: Any, sources: Sequence[tuple[Sequence[Any], Origin]], shape: Se
         sources: shape and origin of each input.
         shape: the output's.
     """
-    names = kinds(type(layer))
+    names = kinds(layer)
     first_shape, first = sources[0] if sources else ((), NOTHING)
     same_rank = len(first_shape) == len(shape)
     width = getattr(layer, "filters", getattr(layer, "units", None))

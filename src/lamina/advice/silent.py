@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.advice import broadcasting, names, trying
@@ -42,6 +43,7 @@ def training(model: Any, batch: Any, all_labels: Any, predicted: Any) -> None:
         return
     batch_axis(model, x, predicted)
     if y is not None:
+        own_loss(model, x, y, predicted)
         losses(model, y, predicted)
         labels(model, y if all_labels is None else all_labels, predicted)
 
@@ -123,6 +125,25 @@ def _warn_of_rows(model: Any, node: Any, shape: Sequence[Any], counted: str = ""
     warn(f"{who} mixes the samples of a batch{axis} and does not give one row for each: {what}", fixes)
 
 
+def own_loss(model: Any, x: Any, y: Any, predicted: Any) -> None:
+    """Look at a `compute_loss` of the user's, where there is one output.
+
+    Args:
+        model: a model.
+        x, y: one batch.
+        predicted: the shape of the output.
+    """
+    if not broadcasting.is_users(type(model).compute_loss) or not (hasattr(y, "shape") and hasattr(predicted, "shape")):
+        return
+
+    def call(y_true: Any, y_pred: Any) -> Any:
+        inputs = jax.tree.map(lambda a: jnp.zeros((y_pred.shape[0], *a.shape[1:]), a.dtype), x)
+        return model._loss_of(inputs, y_true, y_pred, None, True)
+
+    called = names.argument(call_site(), _FIT, "y", 1)
+    broadcasting.check_function("compute_loss", call, called, y, predicted, direct=True)
+
+
 def losses(model: Any, y: Any, predicted: Any) -> None:
     """Look at each loss and metric with the labels it gets.
 
@@ -165,6 +186,11 @@ def _look_at_repeating(loss: Any, model: Any, place: int, true: Any, pred: Any) 
 
 def _look_at_loss(loss: Any, y: str, true: Any, pred: Any) -> None:
     function = getattr(loss, "fn", None)
+    if getattr(loss, "fn_kwargs", {}).get("axis") == 0 and len(pred.shape) > 1:
+        warn(
+            f"the loss {loss.name!r} works along axis 0 of {(None, *pred.shape[1:])}, that of the samples",
+            [Fix("take the axis of the features", f"{type(loss).__name__}(axis=-1)")],
+        )
     if isinstance(loss, LossFunctionWrapper) and function is not None:
         if broadcasting.is_users(function):
             shape, _ = fitting.aligned(tuple(true.shape), tuple(pred.shape))
@@ -289,12 +315,12 @@ def _about_numbers(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...])
     )
     if one_hot:
         yield (
-            f"{name}: {y} of shape {(None, *sample.shape[1:])} holds a single 1 in each row, one column for each of the "
+            f"{name}: {y} of shape {(None, *sample.shape[1:])} holds a single 1 in each row, a column for each of "
             f"{pred[-1]} classes; the output {(None, *pred[1:])} has one prediction for each of {pred[1]} steps",
             [
                 Fix(
                     "end in one prediction for each sequence",
-                    "return_sequences=False, or layers.GlobalAveragePooling1D()",
+                    "return_sequences=False or layers.GlobalAveragePooling1D()",
                 ),
                 Fix("and take the loss for one-hot labels", 'loss="categorical_crossentropy"'),
             ],

@@ -6,12 +6,24 @@ gives a sentence and repairs, or nothing. A rule speaks only where a sound progr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lamina.advice.origins import SYMBOLIC, Origin, Origins, after, describe, dims_of, is_own, kinds, tensors_in
+from lamina.advice.origins import (
+    SYMBOLIC,
+    Origin,
+    Origins,
+    after,
+    describe,
+    dims_of,
+    is_own,
+    kinds,
+    names_of,
+    tensors_in,
+)
 from lamina.shapes import dims
 from lamina.shapes.errors import Fix, warn
 
@@ -69,12 +81,13 @@ def look(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any
     sources = [(dims_of(t), origins.of(t)) for t in inputs]
     for tensor in results:
         origins.note(tensor, after(layer, sources, dims_of(tensor)))
-    rules = _rules_of(type(layer))
+    cls: Any = type(layer)
+    rules = _rules_of(cls)
     if not rules or not inputs or not results or (origins is not SYMBOLIC and layer._nodes):
         return  # a layer in a graph was looked at when it was put there
     shape, origin = sources[0]
     several = len(args) > 1 or any(bool(tensors_in(v)) for v in kwargs.values())
-    call = Call(layer, kinds(type(layer)), shape, origin, sources, dims_of(results[0]), several)
+    call = Call(layer, kinds(layer), shape, origin, sources, dims_of(results[0]), several)
     for rule in rules:
         found = rule(call)
         if found is not None:
@@ -134,11 +147,14 @@ def _softmax_over_width(call: Call) -> Finding | None:
     )
 
 
-def _softmax_over_samples(call: Call) -> Finding | None:
-    if _softmax_axis(call) != 0:
+def _over_samples(call: Call) -> Finding | None:
+    """A softmax or normalization along the batch axis."""
+    axis = _softmax_axis(call) if "Softmax" in call.kinds else getattr(call.layer, "axis", None)
+    if axis != 0:
         return None
     return (
-        f"{describe(call.layer)}: softmax along axis 0 of {call.shown()} makes the samples of a batch compete",
+        f"{describe(call.layer)} works along axis 0 of {call.shown()}, that of the samples: each depends on the others "
+        f"in its batch",
         [Fix("take the axis of the features", f"layers.{type(call.layer).__name__}(axis=-1)")],
     )
 
@@ -198,8 +214,8 @@ def _widened(call: Call) -> Finding | None:
     if dims.is_known(call.shape[-1]) and call.shape[-1] != 1:
         code = f"{argument} with {call.shape[-1]} numbers each"
     return (
-        f"{describe(call.layer)} turns {call.shown()} into {call.shown(call.output)}: its {argument} hold {wide} numbers, "
-        f"the input has {call.shape[-1]} in its last axis, and is repeated",
+        f"{describe(call.layer)} turns {call.shown()} into {call.shown(call.output)}: its {argument} hold "
+        f"{wide} numbers, the input has {call.shape[-1]} in its last axis, and is repeated",
         [Fix("give scalars, or one value per channel", code, call.shown())],
     )
 
@@ -207,7 +223,7 @@ def _widened(call: Call) -> Finding | None:
 def _single_step(call: Call) -> Finding | None:
     """A recurrent layer over one time step, with what look like the steps in the axis of the features."""
     layer = getattr(call.layer, "forward_layer", call.layer)
-    if not kinds(type(layer)) & _RECURRENT or call.rank != 3 or call.several or not call.origin.is_input:
+    if not kinds(layer) & _RECURRENT or call.rank != 3 or call.several or not call.origin.is_input:
         return None
     steps, features = call.shape[1:]
     if steps != 1 or not dims.is_known(features) or features < 2:
@@ -236,8 +252,8 @@ def _kernel_beyond_length(call: Call) -> Finding | None:
     if not (dims.is_known(steps) and dims.is_known(features)) or reach <= steps or features < 8 * steps:
         return None
     return (
-        f"{describe(call.layer)} reads {call.shown()} as {steps} time steps of {features} features, fewer steps than its "
-        f"kernel of {reach}: time and features look swapped",
+        f"{describe(call.layer)} reads {call.shown()} as {steps} time steps of {features} features, fewer steps than "
+        f"its kernel of {reach}: time and features look swapped",
         [
             Fix(
                 "put time first",
@@ -301,7 +317,7 @@ def _reshape_as_transpose(call: Call) -> Finding | None:
 def _regroups(old: list[int], new: list[int]) -> bool:
     """Whether each axis of one is whole groups of the other's."""
     ends = sorted({*_products(old), *_products(new)})
-    return all(b % a == 0 for a, b in zip(ends, ends[1:], strict=False))
+    return all(b % a == 0 for a, b in itertools.pairwise(ends))
 
 
 def _products(sizes: list[int]) -> Iterator[int]:
@@ -328,9 +344,10 @@ def _softmax_axis(call: Call) -> int | None:
 
 
 _BY_KIND: dict[str, tuple[Rule, ...]] = {
-    "Softmax": (_softmax_of_one, _softmax_over_width, _softmax_over_samples),
+    "Softmax": (_softmax_of_one, _softmax_over_width, _over_samples),
     "Activation": (_softmax_of_one, _softmax_over_width),
     "Dense": (_softmax_of_one,),
+    "UnitNormalization": (_over_samples,),
     "BatchNormalization": (_normalized_axis,),
     "LayerNormalization": (_normalized_axis,),
     "GroupNormalization": (_normalized_axis,),
@@ -349,8 +366,8 @@ _BY_KIND: dict[str, tuple[Rule, ...]] = {
 
 
 @lru_cache(maxsize=4096)
-def _rules_of(cls: type) -> tuple[Rule, ...]:
-    names = kinds(cls)
+def _rules_of(cls: Any) -> tuple[Rule, ...]:
+    names = names_of(cls)
     rules = [rule for name, group in _BY_KIND.items() if name in names for rule in group]
     if cls.__module__.startswith("lamina.") and "Flatten" not in names:
         rules.append(_mixed_formats)

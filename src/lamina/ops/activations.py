@@ -121,12 +121,22 @@ def softmax(x: Any, axis: Any = -1) -> jax.Array:
     [0.5, 0.5]
     """
     x = floats(x)
-    _warn_of_one(x, axis)
+    _warn_of_axis(x, axis)
     return jax.nn.softmax(x, axis=tuple(axis) if isinstance(axis, list) else axis)
 
 
-def _warn_of_one(x: jax.Array, axis: Any) -> None:
-    """Say, while a model is traced, that a softmax over the single number of a sample or a step is always 1."""
+def _warn_of_axis(x: jax.Array, axis: Any) -> None:
+    """Say, while a model is traced, what a softmax over the samples or over a single number does."""
+    if (
+        axis == 0
+        and x.ndim > 1
+        and not dims.is_known(x.shape[0])
+        and str(x.shape[0]) == str(dims.BATCH)
+        and all(map(dims.is_known, x.shape[1:]))
+    ):
+        shown = dims.show_shape(dims.to_public(x.shape))
+        fixes = [Fix("take the axis of the features", "ops.softmax(x, axis=-1)")]
+        warn(f"softmax along axis 0 of {shown} makes the samples of a batch compete", fixes)
     last = isinstance(axis, int) and axis in (-1, x.ndim - 1)
     if not last or not isinstance(x, jax.core.Tracer) or x.ndim not in (2, 3) or x.shape[-1] != 1 or 1 in x.shape[1:-1]:
         return

@@ -64,11 +64,10 @@ def _misfit(labels: np.ndarray, classes: int, ignored: int | None, loss: str, ou
         f"`y` holds the class {wrong.flat[0]:g}, and the loss {loss!r} of the output {output!r} knows "
         f"{_numbers(classes)}",
         layer=output,
-        expected=f"labels from 0 to {classes - 1}, for {classes} {'class' if classes == 1 else 'classes'}: the output has the shape (..., {classes})",
+        expected=f"labels from 0 to {classes - 1}: the output has the shape (..., {classes})",
         received=f"labels from {low:g} to {high:g}: {shown}",
     )
 
 
 def _numbers(classes: int) -> str:
     return f"the classes 0 to {classes - 1}" if classes > 1 else "only the class 0, since there is one output"
-
