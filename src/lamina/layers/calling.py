@@ -24,6 +24,8 @@ class CallInfo:
         self.any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self.names = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         self.first = self.names[0] if self.names else ""
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
         default = self.signature.parameters["training"].default if "training" in self.names else None
         self.training_default = None if default is inspect.Parameter.empty else default
         self.mask_arguments = {}

@@ -92,6 +92,29 @@ def input_leaves(inputs: Any) -> list[Any]:
     return [leaf for leaf in jax.tree.leaves(inputs) if hasattr(leaf, "shape")]
 
 
+def check_arguments(layer: Any, info: Any, args: tuple[Any, ...], inputs: Any) -> None:
+    """Refuse more arguments than `call` has, and a first one that holds no tensor.
+
+    Raises:
+        ValueError: there are too many arguments, or a layer came that was not called, a shape, or plain numbers.
+    """
+    if info.most is not None and len(args) > info.most:
+        takes = f"{info.most} argument{'s' if info.most != 1 else ''}: {', '.join(info.names)}"
+        raise ValueError(
+            f"{describe(layer)} takes {takes}; {len(args)} came. Give several tensors as one list: layer([a, b])"
+        )
+    leaves = jax.tree.leaves(inputs)
+    if not leaves or any(hasattr(leaf, "shape") for leaf in leaves):
+        return
+    if hasattr(leaves[0], "call"):
+        raise ValueError(
+            f"{describe(layer)} takes a tensor; {describe(leaves[0])} came, a layer that was not called on a tensor: "
+            f"write {type(leaves[0]).__name__}(...)(x)"
+        )
+    how = "Input(shape=...) makes a symbolic tensor of a shape, np.array(...) a tensor of numbers"
+    raise ValueError(f"{describe(layer)} takes a tensor; {inputs!r:.100} came: {how}")
+
+
 def dims_of(tensor: Any) -> tuple[Any, ...]:
     """Sizes of a tensor, symbolic where open."""
     return tuple(tensor.dims) if isinstance(tensor, KerasTensor) else tuple(tensor.shape)

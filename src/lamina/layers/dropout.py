@@ -77,11 +77,12 @@ class Dropout(Layer):
         return noise_shape_for(self, inputs)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        pattern = self.pattern_shape(inputs)  # first, so that one that does not fit is refused in any mode
         if not training or self.rate == 0.0:
             return inputs
         if self.rate == 1.0:
             return jnp.zeros_like(inputs)
-        keep = kept(self.seed_generator, self.rate, self.pattern_shape(inputs))
+        keep = kept(self.seed_generator, self.rate, pattern)
         return jnp.where(keep, inputs / (1.0 - self.rate), 0.0).astype(inputs.dtype)
 
 
@@ -282,12 +283,13 @@ class AlphaDropout(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        pattern = noise_shape_for(self, inputs)
         if not training or self.rate == 0.0:
             return inputs
         if self.rate == 1.0:  # nothing is left to keep mean and variance of
             return jnp.zeros_like(inputs)
         limit = -1.0507009873554805 * 1.6732632423543772  # SELU of minus infinity
-        keep = kept(self.seed_generator, self.rate, noise_shape_for(self, inputs))
+        keep = kept(self.seed_generator, self.rate, pattern)
         scale = 1.0 / math.sqrt((1.0 - self.rate) * (1.0 + self.rate * limit**2))
         shift = -scale * limit * self.rate
         return (scale * jnp.where(keep, inputs, limit) + shift).astype(inputs.dtype)

@@ -164,6 +164,7 @@ class Layer(WeightLists):
         args, kwargs = calling.to_tensors((args, kwargs), self.compute_dtype if self.autocast else None)
         kwargs, training = calling.fill_arguments(info, args, kwargs)
         inputs = args[0] if args else kwargs.get(info.first)
+        checking.check_arguments(self, info, args, inputs)
         if not self.built:
             with context.observing(None):
                 self._build_for(info, args, kwargs)

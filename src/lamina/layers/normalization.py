@@ -299,6 +299,8 @@ class UnitNormalization(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        for axis in (self.axis,) if isinstance(self.axis, int) else self.axis:
+            along(self, inputs.shape, axis)
         x = wide(inputs)
         squares = jnp.sum(jnp.square(x), places(self.axis, x.ndim), keepdims=True)
         return (x * jax.lax.rsqrt(jnp.maximum(squares, 1e-12))).astype(inputs.dtype)

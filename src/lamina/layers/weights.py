@@ -100,13 +100,13 @@ class WeightLists:
         """
         own = self.weights
         values = [np.asarray(w) for w in weights]
-        misfit = self._misfit(own, values)
+        misfit = self._misfit_of_weights(own, values)
         if misfit is not None:
             raise transfer.advise(misfit, self, [value.shape for value in values])
         for variable, value in zip(own, values, strict=True):
             variable.assign(value)
 
-    def _misfit(self, own: list[Variable], values: list[np.ndarray]) -> ShapeError | None:
+    def _misfit_of_weights(self, own: list[Variable], values: list[np.ndarray]) -> ShapeError | None:
         """What is wrong with values for the weights, if anything is."""
         if len(values) != len(own):
             return ShapeError(

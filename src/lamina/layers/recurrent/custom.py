@@ -20,8 +20,11 @@ def check_cell(cell: Any) -> Any:
     """`cell`, if it is one.
 
     Raises:
-        ValueError: it has no `call`, or no `state_size`.
+        ValueError: it has no `call`, or no `state_size`, or is a whole recurrent layer.
     """
+    if isinstance(cell, Layer) and hasattr(cell, "return_sequences"):
+        kind = type(cell).__name__
+        raise ValueError(f"`cell`={cell!r} is a whole layer, not a cell that computes one step, such as {kind}Cell(32)")
     if not hasattr(cell, "call") and not callable(cell):
         raise ValueError(f"`cell`={cell!r}: expected a recurrent cell such as LSTMCell(32), or a list of cells")
     if not hasattr(cell, "state_size"):
