@@ -146,3 +146,31 @@ def test_config_round_trip():
     np.testing.assert_allclose(copy(x), model(x), rtol=1e-6)
     assert copy.name == "s"
     assert lamina.Sequential.from_config(lamina.Sequential([layers.Dense(3)]).get_config()).built is False
+
+
+def test_data_that_does_not_fit_leaves_a_deferred_model_unbuilt():
+    layers = lamina.layers
+    model = lamina.Sequential([layers.Dense(4), layers.Conv1D(2, 3), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(lamina.ShapeError, match="Conv1D"):
+        model.fit(np.ones((8, 5)), np.ones((8, 1)), verbose=0)
+    assert [layer.built for layer in model.layers] == [False] * 3
+    assert model.weights == []
+    model.fit(np.ones((8, 6, 7)), np.ones((8, 4, 1)), verbose=0)
+    assert model.layers[0].kernel.shape == (7, 4)
+
+
+def test_data_that_does_not_fit_leaves_a_subclassed_model_unbuilt():
+    class Net(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = lamina.layers.Dense(4), lamina.layers.LSTM(2)
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    model = Net()
+    with pytest.raises(lamina.ShapeError, match="LSTM"):
+        model.predict(np.ones((8, 5)), verbose=0)
+    assert not model.first.built
+    assert model.predict(np.ones((8, 3, 6)), verbose=0).shape == (8, 2)

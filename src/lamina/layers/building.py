@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -37,6 +39,23 @@ def marking_built(build: Callable[..., Any]) -> Callable[..., Any]:
             self._initial_weights = None
 
     return building
+
+
+@contextlib.contextmanager
+def all_or_nothing(layers: Iterable[Any]) -> Iterator[None]:
+    """Layers are as they were, without weights if they had none, when what happens inside fails."""
+    before = [(layer, {name: _own_copy(value) for name, value in vars(layer).items()}) for layer in layers]
+    try:
+        yield
+    except BaseException:
+        for layer, attributes in before:
+            vars(layer).clear()
+            vars(layer).update(attributes)
+        raise
+
+
+def _own_copy(value: Any) -> Any:
+    return copy.copy(value) if isinstance(value, (list, dict)) else value
 
 
 def remember_sizes(layer: Any, input_shape: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.core import registry, tree
 from lamina.core.symbolic import KerasTensor, symbolic_leaves
+from lamina.layers.building import all_or_nothing
 from lamina.layers.capturing import revive
 from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
@@ -159,14 +160,11 @@ class Sequential(Model):
             raise ValueError(f"{self.name!r} has no layers yet; add some before building it")
         if input_shape is None:
             raise ValueError(f"`input_shape` is needed to build {self.name!r}: such as (None, 10)")
-        self._input_layer = InputLayer(batch_shape=tuple(input_shape), dtype=self._stack[0].compute_dtype)
-        self._tensor = self._input_layer.output
-        try:
+        with all_or_nothing(self._flatten_layers()):
+            self._input_layer = InputLayer(batch_shape=tuple(input_shape), dtype=self._stack[0].compute_dtype)
+            self._tensor = self._input_layer.output
             for layer in self._stack:
                 self._tensor = self._extend(layer, self._tensor)
-        except Exception:
-            self._input_layer, self._tensor = None, None
-            raise
         self._refresh()
 
     def _build_for(self, info: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

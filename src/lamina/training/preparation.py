@@ -14,6 +14,7 @@ from lamina.advice.labels import advise
 from lamina.advice.silent_layers import Watch
 from lamina.core import context, tree
 from lamina.core.variable import StateScope
+from lamina.layers.building import all_or_nothing
 from lamina.losses import fitting
 from lamina.shapes.errors import ShapeError
 from lamina.training.classes import check_class_numbers
@@ -85,8 +86,10 @@ class Preparation(Steps):
 
     def _build_from(self, x: Any) -> None:
         """Make the weights, if they are not there yet, by tracing the model on a batch."""
-        if not all(layer.built for layer in self._flatten_layers()):  # type: ignore[attr-defined]
-            _trace(lambda inputs: self(inputs, training=False), x)  # type: ignore[operator]
+        layers = self._flatten_layers()  # type: ignore[attr-defined]
+        if not all(layer.built for layer in layers):
+            with all_or_nothing(layers):
+                _trace(lambda inputs: self(inputs, training=False), x)  # type: ignore[operator]
 
     def _check_inputs(self, x: Any) -> None:
         """Trace the model on the shapes of inputs.
@@ -94,6 +97,7 @@ class Preparation(Steps):
         Raises:
             ShapeError: they do not fit.
         """
+        self._build_from(x)
         shapes = (jax.tree.structure(x), *shapes_of(x))
         if shapes not in self._programs.checked:
             outputs = _trace(lambda inputs: self._watched(inputs, False), x)
