@@ -259,7 +259,8 @@ def _advice(shape: Sequence[Any], wanted: Sequence[Any]) -> list[tuple[str, str]
     advice = []
     if len(wanted) > 2 and dims.is_known(wanted[1]) and _agree(shape[1:], wanted[2:]):
         one, said = dims.show_shape(dims.to_public(shape[1:])), dims.show_shape(wanted[1:])
-        advice.append(("to do", f"leave the number of samples out of the declared shape: {one}, not {said}"))
+        counts = f"if the {wanted[1]} counts samples, leave the number of samples out of the declared shape"
+        advice.append(("to do", f"{counts}: {one}, not {said}"))
     if _agree(shape, wanted[1:]):
         advice.append(("or" if advice else "to do", "one sample needs the batch axis too: x[None]"))
     return advice

@@ -174,5 +174,6 @@ def _shape_notes(feed: Feed) -> list[tuple[str, str]]:
     if shapes is None or not tree.is_shape(shapes[0]):
         return []
     x, y, _ = shapes
-    notes = [("your data", f"x {x} is {x[0]} samples, each of shape {x[1:]}")]
+    count = "1 sample" if x[0] == 1 else f"{x[0]} samples, each"
+    notes = [("your data", f"x {x} is {count} of shape {x[1:]}")]
     return [*notes, ("", f"y {y}")] if y is not None and tree.is_shape(y) else notes
