@@ -242,6 +242,18 @@ CASES = {
         "y = rand(24, 8, 8, 1)",
         r"UpSampling2D\(2\)",
     ),
+    "rounded_up": (
+        (6, 6, 3),
+        [
+            'layers.MaxPooling2D(2, padding="same")',
+            'layers.MaxPooling2D(2, padding="same")',
+            "layers.UpSampling2D(4)",
+            'layers.Conv2D(3, 3, padding="same", name="out")',
+        ],
+        "mse",
+        "y = x",
+        r"Cropping2D\(\(\(1, 1\), \(1, 1\)\)\) at the end",
+    ),
     "flat_map": (
         (8, 8, 3),
         ['layers.Conv2D(1, 1, name="out")'],
@@ -446,7 +458,6 @@ def test_labels_of_another_split():
     x_train, y_train = rand(24, 4), classes(3)
     y_test = y_train[:10]
     error = error_of(lambda: classifier(loss="sparse_categorical_crossentropy").fit(x_train, y_test, verbose=0))
-    assert "60" not in str(error)
     assert "x_train[:10]" in str(error)
     with pytest.raises(ShapeError, match=r"same number of samples: y_train"):
         classifier(loss="sparse_categorical_crossentropy").fit(x_train, y_test, verbose=0)

@@ -292,9 +292,22 @@ def _sizes(m: Meeting) -> Found:
         cut = ", ".join(f"{s}:{s + b}" for s, b in zip(starts, need, strict=True))
         cropped = (true[0], *need, *m.true[1 + len(need) :])
         yield m.change_index("or crop the labels to the output's size", f"[:, {cut}]", cropped)
+    yield _fringe(m, [int(b) - int(a) for a, b in zip(have, need, strict=True)])
     if len(have) == 2:
         pred = m.head.with_after(_new("Resizing", *map(int, have)))
         yield m.change_model("or resize the output", f"layers.Resizing({have[0]}, {have[1]}) at the end", pred)
+
+
+def _fringe(m: Meeting, surplus: list[int]) -> Fix | None:
+    """An output that is a few places too large, or too small, along each axis."""
+    if not 1 <= len(surplus) <= 3 or not (all(s >= 0 for s in surplus) or all(s <= 0 for s in surplus)):
+        return None
+    sides = [(abs(s) // 2, abs(s) - abs(s) // 2) for s in surplus]
+    argument = sides[0] if len(sides) == 1 else tuple(sides)
+    crops = max(surplus) > 0
+    name = f"{'Cropping' if crops else 'ZeroPadding'}{len(surplus)}D"
+    pred = m.head.with_after(_new(name, argument))
+    return m.change_model(f"{'crop' if crops else 'or pad'} the output", f"layers.{name}({argument}) at the end", pred)
 
 
 def _enlarged(m: Meeting, factor: int, axes: int) -> Found:
