@@ -36,12 +36,12 @@ FAMILIES += ("regularization", "any")
 MISTAKES = 3
 SAMPLES = 300
 
-#: For each argument that changes the shape, what a page tries.
+#: For each argument that changes the shape, what a page tries; where none of it fits, it tries it with other arguments.
 TRIALS: dict[str, tuple[Any, ...]] = {
     "cropping": (2, 3),
     "data_format": ("channels_first",),
     "depth_multiplier": (3,),
-    "dilation_rate": (2,),
+    "dilation_rate": (2, {"strides": 1, "dilation_rate": 2}),
     "dims": ((1, 2),),
     "filters": (32,),
     "keepdims": (True,),
@@ -174,10 +174,9 @@ def page(name: str, aliases: list[str], own: Notes) -> str:
         parts.append(with_repair(f"### {number}. {Template(mistake).substitute(filled)}"))
     if card is not None and card.common_mistakes:
         parts += ["## Worth knowing", "\n".join(f"- {mistake}" for mistake in card.common_mistakes)]
-    parts.append(
-        f"In a terminal, `lamina explain {name}` shows this layer's card. [All layers](README.md), "
-        "[the four forms of a shape](../four-shapes.md), [how to read a shape error](../reading-errors.md)."
-    )
+    terminal = f"In a terminal, `lamina explain {name}` shows this layer's card. " if card is not None else ""
+    more = "More: [all layers](README.md), [the four forms of a shape](../four-shapes.md),"
+    parts.append(f"{terminal}{more}\n[how to read a shape error](../reading-errors.md).")
     lamina.utils.clear_session(free_memory=False)
     forget_warnings()
     return pages.with_outputs("\n\n".join(parts) + "\n")
@@ -246,12 +245,24 @@ def shape_arguments(card: Card) -> str:
     lines = [f"On an input of shape `{before}`; the example above gives `{shown(card, {})}`.", ""]
     lines += ["| argument | what it does | for example | gives |", "|---|---|---|---|"]
     for name, how in card.shape_arguments.items():
-        tried = [(value, shown(card, {name: value})) for value in TRIALS.get(name, ())]
-        tried = [(value, shape) for value, shape in tried if shape and value != current(card, name)]
-        cells = [(f"`{name}={code(value)}`", f"`{shape}`") for value, shape in tried] or [("", "")]
+        cells = trials(card, name) or [("", "")]
         lines += [f"| `{name}` | {how} | {cells[0][0]} | {cells[0][1]} |"]
         lines += [f"| | | {trial} | {shape} |" for trial, shape in cells[1:]]
     return "\n".join(lines)
+
+
+def trials(card: Card, name: str) -> list[tuple[str, str]]:
+    """Other values of an argument, each with the shape that comes out."""
+    values = [value for value in TRIALS.get(name, ()) if value != current(card, name)]
+    alone = [{name: value} for value in values if not isinstance(value, dict)]
+    together = [value for value in values if isinstance(value, dict)]
+    for tried in (alone, together):
+        found = [
+            (f"`{arguments(settings)}`", f"`{shown(card, settings)}`") for settings in tried if shown(card, settings)
+        ]
+        if found:
+            return found
+    return []
 
 
 def current(card: Card, name: str) -> Any:

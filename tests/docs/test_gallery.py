@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def test_the_table_of_arguments_tries_them(name: str) -> None:
     table = make_gallery.shape_arguments(card)
     apart = {"axis", "equation", "layer", "output_shape", "stateful"}
     for argument in card.shape_arguments:
-        assert argument in apart or f"| `{argument}=" in table, argument
+        assert argument in apart or re.search(rf"\| `.*{argument}=", table), argument
 
 
 def test_picture_has_all_axes_and_sizes() -> None:

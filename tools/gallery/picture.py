@@ -54,7 +54,7 @@ def picture(layer: str, settings: Sequence[str], inputs: Sequence[Tensor], outpu
     known = {name for tensor in inputs for name in tensor.axes}
     left = _column([_card(tensor, known) for tensor in inputs])
     right = _column([_card(tensor, known) for tensor in outputs])
-    arrow = max(_ARROW, *(_text_width(line) + 30 for line in [layer + "  ", *settings]))
+    arrow = max(_ARROW, *(_text_width(line) + 30 for line in [layer + " " * (len(layer) // 5), *settings]))
     height = max(left.height, right.height, 60 + 2 * _LINE * len(settings))
     parts = [_moved(left, 0, (height - left.height) / 2)]
     parts += _arrow(layer, settings, left.width, left.width + arrow, height / 2)
