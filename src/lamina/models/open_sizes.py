@@ -122,8 +122,8 @@ class OpenSizes:
             for name in condition.names
         ]
         return ShapeError(
-            f'"{model}" cannot take these sizes: {condition.layer} needs {what} in its inputs, and gets '
-            f"{left} and {right}",
+            f'"{model}" cannot take these sizes: {condition.layer} needs the same {condition.axis} in its '
+            f"inputs, and gets {left} and {right}",
             layer=model,
             expected=condition.show(self.shown) + (", or either of them 1" if condition.or_one else ""),
             received=", ".join(came),
