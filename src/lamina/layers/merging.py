@@ -74,7 +74,7 @@ def _sized(tensor: Any, axis: int, size: Any) -> Any:
     if dims.is_known(own) or own == size:
         return tensor
     shape = (*tensor.shape[:axis], size, *tensor.shape[axis + 1 :])
-    return jnp.broadcast_to(jnp.max(tensor, axis=axis, keepdims=True), shape)  # no entry is looked up while tracing
+    return jnp.broadcast_to(jnp.sum(tensor, axis, tensor.dtype, keepdims=True), shape)  # only the shape counts here
 
 
 def _disagreement(layer: Any, tensors: Sequence[Any], axis: int, known: list[int], rule: str) -> ShapeError:

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 
+from lamina.advice import layer_call, trying
 from lamina.core.symbolic import KerasTensor
 from lamina.layers.layer import Layer
 from lamina.models.open_sizes import BATCH, OpenSizes
@@ -64,6 +65,7 @@ class Probe:
             self._seen[key] = self._trace(sizes)
         return self._seen[key]
 
+    @layer_call.entry  # so that no repairs are worked out for sizes that the model refuses
     def _trace(self, sizes: Sizes) -> list[tuple[int, ...]] | None:
         self.count += 1
         at = {**sizes, BATCH: _BATCH_SIZE}
@@ -73,7 +75,8 @@ class Probe:
         if any(size < 1 for t in jax.tree.leaves(placed) for size in t.dims):
             return None
         try:
-            outputs = self.model.compute_output_spec(placed)
+            with trying.quiet():
+                outputs = self.model.compute_output_spec(placed)
         except Exception as error:
             self.failures.append(error)
             return None
@@ -221,7 +224,7 @@ def _moves(probe: Probe, rule: Rule) -> bool:
     """Whether the dimension fits at any other size, the linked ones moved with it."""
     start = rule.sizes[rule.name]
     steps = itertools.chain.from_iterable((step, -step) for step in _STEPS)
-    return any(_fits(probe, rule, start + step) for step in steps)
+    return any(_fits(probe, rule, start + step) for step in steps if start + step > 1)  # 1 stretches to any size
 
 
 def sizes_at(probe: Probe, rule: Rule, size: int) -> Sizes | None:

@@ -208,8 +208,11 @@ class Model(Trainer, Layer):
         expand_nested: bool = False,
         show_trainable: bool = False,
         layer_range: tuple[str, str] | None = None,
+        dims: bool = False,
     ) -> None:
         """Print the layers with their output shapes and numbers of parameters.
+
+        Below stands which sizes fit, if sizes other than the batch are left open (see `lamina.shapes.accepts`).
 
         Args:
             line_length: width of the table in characters; the terminal's by default.
@@ -218,8 +221,20 @@ class Model(Trainer, Layer):
             expand_nested: whether to show the layers of models inside.
             show_trainable: whether to mark which layers train.
             layer_range: names (or regular expressions) of the first and last layer to show.
+            dims: whether to show open sizes as expressions, ``(batch, (length - 3)//2 + 1, 16)``, not as ``None``.
+
+        Example:
+
+        >>> import lamina
+        >>> layers = lamina.layers
+        >>> model = lamina.Sequential([lamina.Input(("length", 2)), layers.Conv1D(16, 3, strides=2, name="conv")])
+        >>> lines = []
+        >>> model.summary(print_fn=lines.append, dims=True)
+        >>> "(batch, (length - 3)//2 + 1, 16)" in lines[0], "Accepts length >= 3" in lines[0]
+        (True, True)
         """
-        summary.print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+        columns = expand_nested, show_trainable, layer_range, dims
+        summary.print_summary(self, line_length, positions, print_fn, *columns)
 
     def trace_shapes(self, x: Any, training: bool = False, print_fn: Callable[[str], Any] | None = print) -> Any:
         """Print the shape after each layer, with the names of the axes, for one batch of data; nothing is computed.

@@ -17,8 +17,9 @@ from rich.text import Text
 from lamina.core import tree
 from lamina.core.symbolic import KerasTensor, Node, symbolic_leaves
 from lamina.core.variable import Variable
+from lamina.models.accepting_words import acceptance_of, lines
 from lamina.models.observing import observe
-from lamina.shapes import dims
+from lamina.shapes import dims as sizes
 
 _LEAST_COLUMN = 6
 
@@ -52,9 +53,10 @@ def print_summary(
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: tuple[str, str] | None = None,
+    dims: bool = False,
 ) -> None:
     """Print the table of a model's layers; see `Model.summary`."""
-    rows = list(_rows(model, expand_nested, 0))
+    rows = list(_rows(model, expand_nested, 0, _shower(model) if dims else _public))
     if layer_range is not None:
         rows = _within(rows, layer_range)
     columns = _columns(rows, show_trainable, with_sources=not _is_chain(model))
@@ -71,26 +73,26 @@ def print_summary(
 # Rows
 
 
-def _rows(model: Any, expand: bool, depth: int) -> Iterator[Row]:
+def _rows(model: Any, expand: bool, depth: int, shown: Callable[[list[Any]], list[str]]) -> Iterator[Row]:
     graph = model._graph
     known = {operation.name for operation in model.operations}
-    called = {} if graph is not None else _shapes_by_observing(model)
+    called = {} if graph is not None else _shapes_by_observing(model, shown)
     for operation in model.operations:
         if isinstance(operation, Node):
             sources = _sources(operation, known)
-            yield Row(operation.name, kind_of(operation), _public([operation.outputs]), None, sources, depth)
+            yield Row(operation.name, kind_of(operation), shown([operation.outputs]), None, sources, depth)
             continue
         if graph is not None:
             nodes = [n for n in graph.nodes if n.operation is operation] or operation._nodes[:1]
-            shapes, sources = _public([n.outputs for n in nodes]), [s for n in nodes for s in _sources(n, known)]
+            shapes, sources = shown([n.outputs for n in nodes]), [s for n in nodes for s in _sources(n, known)]
         else:
             shapes, sources = called.get(id(operation), []), []
         yield Row(operation.name, kind_of(operation), shapes, operation, sources, depth)
         if expand and hasattr(operation, "operations"):
-            yield from _rows(operation, expand, depth + 1)
+            yield from _rows(operation, expand, depth + 1, shown)
 
 
-def _shapes_by_observing(model: Any) -> dict[int, list[str]]:
+def _shapes_by_observing(model: Any, shown: Callable[[list[Any]], list[str]]) -> dict[int, list[str]]:
     """Output shapes of the layers of a model that has no graph, by id, from a trace of its call."""
     built_for = getattr(model, "_build_shape", None)
     if not model.built or built_for is None:
@@ -102,20 +104,30 @@ def _shapes_by_observing(model: Any) -> dict[int, list[str]]:
         return {}
     found: dict[int, list[str]] = {}
     for entry in seen:
-        for shape in _public([entry.outputs]):
+        for shape in shown([entry.outputs]):
             known = found.setdefault(id(entry.operation), [])
             known.extend([] if shape in known else [shape])
     return found
 
 
+def _shower(model: Any) -> Callable[[list[Any]], list[str]]:
+    """Shapes with expressions for open sizes, by the names that the model's free dimensions have."""
+    names = model._graph.open_sizes.shown if model._graph is not None else None
+    return lambda structures: _different(structures, lambda leaf: sizes.show_shape(_dims_of(leaf), names))
+
+
 def _public(structures: list[Any]) -> list[str]:
     """The different shapes in structures of tensors, in Keras's form."""
-    shapes: list[str] = []
-    for structure in structures:
-        leaves = jax.tree.leaves(structure, is_leaf=lambda s: isinstance(s, KerasTensor))
-        each = [dims.to_public(getattr(leaf, "dims", leaf.shape)) for leaf in leaves]
-        shapes.extend(map(str, each))
-    return list(dict.fromkeys(shapes))
+    return _different(structures, lambda leaf: str(sizes.to_public(_dims_of(leaf))))
+
+
+def _different(structures: list[Any], shown: Callable[[Any], str]) -> list[str]:
+    leaves = [jax.tree.leaves(s, is_leaf=lambda leaf: isinstance(leaf, KerasTensor)) for s in structures]
+    return list(dict.fromkeys(shown(leaf) for structure in leaves for leaf in structure))
+
+
+def _dims_of(leaf: Any) -> Any:
+    return getattr(leaf, "dims", leaf.shape)
 
 
 def kind_of(operation: Any) -> str:
@@ -273,10 +285,16 @@ def memory(size: int) -> str:
 
 def _footnotes(model: Any, rows: list[Row]) -> list[Text]:
     if all(row.shapes for row in rows) and rows:
-        return []
+        return _accepted(model)
     if not rows:
         return [Text(" The model has no layers yet.", style="dim")]
     if model.built:
         return []
     hint = " ? is known once the model has an input shape: give it data, or call its build((None, ...))"
     return [Text(hint, style="dim")]
+
+
+def _accepted(model: Any) -> list[Text]:
+    """Which sizes fit, where the model leaves sizes open other than the batch."""
+    found = acceptance_of(model)
+    return [Text(f" Accepts {line}" if not i else f"         {line}") for i, line in enumerate(lines(found))] if found else []

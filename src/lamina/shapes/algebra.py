@@ -71,8 +71,8 @@ def quotient(a: Sum, by: Sum) -> Sum:
     n = by.constant
     if not by.is_number or n <= 0:
         return Sum.of({(Call("//", (a, by)),): 1})
-    whole = Sum.of({product: factor // n for product, factor in a.terms if product and factor % n == 0})
-    rest = Sum.of({product: factor for product, factor in a.terms if not product or factor % n})
+    whole = Sum.of({product: factor // n for product, factor in a.terms if factor % n == 0})
+    rest = Sum.of({product: factor for product, factor in a.terms if factor % n})
     if rest.is_number:
         return whole + number(rest.constant // n)
     common = math.gcd(n, *(factor for product, factor in rest.terms if product))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,12 @@ def collecting() -> Iterator[dict[Condition, None]]:
         yield found
     finally:
         _collectors.stack.pop()
+
+
+def note(found: Iterable[Condition]) -> None:
+    """Note conditions that were collected apart."""
+    if _collectors.stack:
+        _collectors.stack[-1].update(dict.fromkeys(found))
 
 
 def need_equal(left: Any, right: Any, layer: str = "", axis: str = "size", or_one: bool = False) -> None:

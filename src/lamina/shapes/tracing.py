@@ -57,9 +57,8 @@ def trace(function: Callable[..., Any], *specs: Spec) -> Any:
 
 def _trace_otherwise(function: Callable[..., Any], specs: Sequence[Spec], names: list[str], error: Exception) -> Any:
     """The trace at round sizes; with sizes that are taken to be equal; at sizes that the error speaks of."""
-    round_sizes = [{name: base * (1 + i) for i, name in enumerate(names)} for base in _BASES]
     try:
-        return _trace_samples(function, specs, round_sizes)
+        return _trace_samples(function, specs, _round_sizes(names))
     except _NothingFits as nothing:
         equated = _trace_equated(function, specs)
         if equated is not None:
@@ -76,8 +75,10 @@ def _trace_open(function: Callable[..., Any], specs: Sequence[Spec]) -> Any:
         TypeError: values are put into a shape that has another number of them. jax leaves that unchecked where a size
             is open, and refuses it only when the program runs.
     """
-    traced = jax.jit(lambda *tensors: function(*tensors)).trace(*specs)
-    _check_reshapes(traced.jaxpr.jaxpr)
+    with conditions.collecting() as needed:  # kept only if the trace succeeds
+        traced = jax.jit(lambda *tensors: function(*tensors)).trace(*specs)
+        _check_reshapes(traced.jaxpr.jaxpr)
+    conditions.note(needed)
     return jax.tree.map(lambda out: Spec(out.shape, out.dtype), traced.out_info)
 
 
@@ -85,13 +86,23 @@ def _check_reshapes(jaxpr: Any) -> None:
     for equation in jaxpr.eqns:
         if equation.primitive.name == "reshape":
             before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-            if not conditions.follows(math.prod(before), math.prod(after)):
+            counts = math.prod(before), math.prod(after)
+            if not conditions.follows(*counts) and not _agree_for_some_batch(*counts):
                 shown = " into ".join(str(shape).replace("'", "") for shape in (before, after))
                 raise TypeError(f"cannot reshape array of shape {shown}: the number of values differs")
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
             inner = getattr(inner, "jaxpr", inner)
             if hasattr(inner, "eqns"):
                 _check_reshapes(inner)
+
+
+def _agree_for_some_batch(left: Any, right: Any) -> bool:
+    """Whether two sizes are equal for a certain number of samples: then the data decides, batch by batch."""
+    if dims.symbols((left, right)) != ["batch"]:
+        return False
+    gaps = [dims.size_at(left, {"batch": n}) - dims.size_at(right, {"batch": n}) for n in (1, 2)]
+    slope = gaps[1] - gaps[0]
+    return slope != 0 and gaps[0] % slope == 0 and gaps[0] // slope <= 0
 
 
 def _trace_equated(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Any] | None:
@@ -107,14 +118,23 @@ def _trace_equated(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple
         if not (dims.is_known(a) or dims.is_known(b)) and a != b
     ]
     for chosen in [pairs, *([pair] for pair in pairs if len(pairs) > 1)] if pairs else []:
+        renamed = _renamed(specs, {b: a for a, b in chosen})
+        names = dims.symbols(d for spec in renamed for d in spec.shape)
         try:
-            outputs = _trace_open(function, _renamed(specs, dict((b, a) for a, b in chosen)))
+            outputs = _trace_open(function, renamed)
         except Exception:
-            continue
+            try:
+                outputs = _trace_samples(function, renamed, _round_sizes(names))
+            except _NothingFits:
+                continue
         for a, b in chosen:
             conditions.need_equal(a, b, or_one=_fits(function, _renamed(specs, {b: 1})))
         return (outputs,)
     return None
+
+
+def _round_sizes(names: list[str]) -> list[dict[str, int]]:
+    return [{name: base * (1 + i) for i, name in enumerate(names)} for base in _BASES]
 
 
 def _renamed(specs: Sequence[Spec], sizes: dict[Any, Any]) -> list[Spec]:
@@ -122,10 +142,11 @@ def _renamed(specs: Sequence[Spec], sizes: dict[Any, Any]) -> list[Spec]:
 
 
 def _fits(function: Callable[..., Any], specs: Sequence[Spec]) -> bool:
-    try:
-        _trace_open(function, specs)
-    except Exception:
-        return False
+    with conditions.collecting():  # of no interest
+        try:
+            _trace_open(function, specs)
+        except Exception:
+            return False
     return True
 
 
@@ -167,6 +188,8 @@ def _trace_samples(function: Callable[..., Any], specs: Sequence[Spec], bases: I
     """
     failures: list[Exception] = []
     for base in bases:
+        if any(size < 1 for spec in specs for size in substitute(spec.shape, base)):
+            continue  # too small for what came before
         try:
             first = _trace_at(function, specs, base)
         except Exception as failure:
