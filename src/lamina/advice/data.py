@@ -162,13 +162,11 @@ class Meeting:
         return [f"{self._name()}[{i}]" for i in range(len(self.leaves))]
 
     def _missing(self, given: Sequence[str]) -> Iterator[Fix]:
-        result = self.model._graph.output_tensors
         listed = ", ".join(self.input_names)
-        count = len(self.inputs)
-        title = f"give a list of {count} arrays, one for each input"
-        yield Fix(title, f"[{listed}]", trying.shown(result))
+        title = f"give a list of {len(self.inputs)} arrays, one for each input"
+        yield Fix(title, f"[{listed}]", tried=False)
         named = ", ".join(f'"{name}": {name}' for name in self.input_names)
-        yield Fix("or a dict by the inputs' names", f"{{{named}}}", trying.shown(result))
+        yield Fix("or a dict by the inputs' names", f"{{{named}}}", tried=False)
 
     def _joined(self) -> Iterator[Fix]:
         x = self._name()

@@ -70,9 +70,9 @@ def first_without_or(fixes: list[Fix]) -> list[Fix]:
 def _metric(m: Meeting) -> list[Fix]:
     """A metric for the other kind of labels."""
     if m.kind == "categorical" and m.fits(m.true, kind="sparse"):
-        return [Fix("take the metric for class numbers", 'metrics=["accuracy"], or "sparse_categorical_accuracy"')]
+        return [Fix("take the metric for class numbers", 'metrics=["accuracy"], or "sparse_categorical_accuracy"', tried=False)]
     if m.kind == "sparse" and m.fits(m.true, kind="categorical"):
-        return [Fix("take the metric for one-hot labels", 'metrics=["accuracy"], or "categorical_accuracy"')]
+        return [Fix("take the metric for one-hot labels", 'metrics=["accuracy"], or "categorical_accuracy"', tried=False)]
     return repairs(m)
 
 
@@ -361,7 +361,7 @@ def advise_numbers(error: ShapeError, model: Any, place: int, low: int, high: in
             fixes.append(Fix(f"the labels start at {low}: count the classes from 0", code, f"0 to {high - low}"))
         elif low == -1 and high < classes:
             title = "if -1 marks what has no label, leave it out"
-            fixes.append(Fix(title, "keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)"))
+            fixes.append(Fix(title, "keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)", tried=False))
         pred = meeting.head.with_units(high + 1) if low >= 0 else None
         if pred is not None and pred[-1] == high + 1:
             activation = "softmax" if classes == 1 else None
@@ -370,7 +370,7 @@ def advise_numbers(error: ShapeError, model: Any, place: int, low: int, high: in
                 Fix(f"tell {high + 1} classes apart, 0 to {high}", code, dims.show_shape(dims.to_public(pred)))
             )
         if classes == 1 and low >= 0 and high == 1:
-            fixes.insert(0, Fix("for a yes or no", 'loss="binary_crossentropy" and activation="sigmoid"'))
+            fixes.insert(0, Fix("for a yes or no", 'loss="binary_crossentropy" and activation="sigmoid"', tried=False))
         if low >= 0 and high >= classes and not fixes:
-            fixes.append(Fix(f"tell {high + 1} classes apart", f"layers.Dense({high + 1})"))
+            fixes.append(Fix(f"tell {high + 1} classes apart", f"layers.Dense({high + 1})", tried=False))
     error.with_fixes(first_without_or(fixes[:MOST]))

@@ -73,7 +73,7 @@ def _other_values(values: Shape, weights: Shape, loss: str) -> Iterator[Fix | No
         code = f"return ops.mean(ops.reshape(values, ({weights[0]}, -1)), axis=-1)"
         yield _fitting(f"let {loss} give one value per sample", code, weights[:1], weights)
     yield _fitting("or one number for the whole batch, a scalar", "return ops.mean(values)", (), weights)
-    yield Fix("or do without weights", "leave out sample_weight")
+    yield Fix("or do without weights", "leave out sample_weight", tried=False)
 
 
 def _fitting(title: str, code: str, values: Shape, weights: Shape) -> Fix | None:

@@ -51,14 +51,21 @@ class CallSite:
 
 @dataclass(frozen=True)
 class Fix:
-    """One repair: what to do in words, the code to paste, and the shape it leads to."""
+    """One repair: what to do in words, the code to paste, and the shape it leads to.
+
+    Attributes:
+        tried: whether the repaired call was traced, or its shapes were held against the same check, and fits; where
+            that cannot be done the message says so.
+    """
 
     title: str
     code: str
     shape: str = ""
+    tried: bool = True
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.code}" + (f"  -> {self.shape}" if self.shape else "")
+        leads = f"  -> {self.shape}" if self.shape else ""
+        return f"{self.title}: {self.code}{leads}" + ("" if self.tried else "   (not tried)")
 
 
 def is_internal(file: str) -> bool:
@@ -137,8 +144,13 @@ class ShapeError(ValueError):
             width = max(len(label) for label, _ in rows)
             lines += ["", *(f"    {label.ljust(width)}   {text}" for label, text in rows)]
         if self.fixes:
-            lines += ["", "    Fixes, each one tried:", *(f"      {i}. {fix}" for i, fix in enumerate(self.fixes, 1))]
+            lines += ["", f"    {self.heading}", *(f"      {i}. {fix}" for i, fix in enumerate(self.fixes, 1))]
         return "\n".join(lines)
+
+    @property
+    def heading(self) -> str:
+        """What stands over the fixes."""
+        return "Fixes, each one tried:" if all(fix.tried for fix in self.fixes) else "Fixes:"
 
     def about(self, argument: str = "", notes: Sequence[tuple[str, str]] = ()) -> ShapeError:
         """The same error, which says which argument it is about, and has further notes."""
@@ -149,7 +161,7 @@ class ShapeError(ValueError):
 
     def with_fixes(self, fixes: Sequence[Fix]) -> ShapeError:
         """The same error with repairs."""
-        self.fixes = tuple(fixes)
+        self.fixes = tuple(sorted(fixes, key=lambda fix: not fix.tried))
         self.args = (self.render(),)
         return self
 

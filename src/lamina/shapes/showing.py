@@ -77,10 +77,11 @@ def as_html(error: ShapeError) -> str:
     fixes = "".join(
         f"<li>{html.escape(fix.title)}: <code>{html.escape(fix.code)}</code>"
         + (f" <span>&rarr; {html.escape(fix.shape)}</span>" if fix.shape else "")
+        + ("" if fix.tried else " <span>(not tried)</span>")
         + "</li>"
         for fix in error.fixes
     )
-    parts.append(f"<div>Fixes, each one tried:</div><ol>{fixes}</ol>" if fixes else "")
+    parts.append(f"<div>{error.heading}</div><ol>{fixes}</ol>" if fixes else "")
     return f'<style>{_CSS}</style><div class="lamina-error">{"".join(parts)}</div>'
 
 

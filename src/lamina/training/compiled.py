@@ -108,7 +108,7 @@ def call_loss(loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: s
             layer=loss.name,
             expected="x and y",
             received="x alone",
-            fixes=[Fix("give targets", "model.fit(x, y), or yield x, y in a generator")],
+            fixes=[Fix("give targets", "model.fit(x, y), or yield x, y in a generator", tried=False)],
         )
     try:
         value = loss(y_true, y_pred, sample_weight=sample_weight)
@@ -299,7 +299,11 @@ def _check_names(argument: str, given: Iterable[str], names: list[str]) -> None:
     for name in given:
         if name not in names:
             hint = checks.did_you_mean(name, names)
-            raise ValueError(f"`{argument}` names the output {name!r}; the model has {', '.join(names)}{hint}")
+            raise ShapeError(
+                f"`{argument}` names the output {name!r}; the model has {', '.join(names)}{hint}",
+                expected=", ".join(map(repr, names)),
+                received=", ".join(map(repr, given)),
+            )
 
 
 def match(argument: str, given: Any, y_pred: Any, names: list[str]) -> list[Any]:

@@ -265,7 +265,7 @@ def _grouped(parts: tuple[Any, ...]) -> list[Fix]:
     if not parts or any(isinstance(p, (tuple, list, dict)) or np.ndim(p) == 0 for p in parts):
         return []
     names = [f"x{i + 1}" for i in range(len(parts) - 1)]
-    return [Fix("for several inputs, put them together", f"yield ({', '.join(names)}), y")]
+    return [Fix("for several inputs, put them together", f"yield ({', '.join(names)}), y", tried=False)]
 
 
 def _batched(parts: tuple[Any, ...]) -> list[Fix]:

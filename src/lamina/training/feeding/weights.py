@@ -22,7 +22,7 @@ def check_class_weight(class_weight: Any) -> dict[int, float] | None:
     if not isinstance(class_weight, Mapping) or not class_weight:
         fixes = []
         if isinstance(class_weight, (list, tuple, np.ndarray)) and np.ndim(class_weight) == 1:
-            fixes = [Fix("number the weights", "class_weight = dict(enumerate(class_weight))")]
+            fixes = [Fix("number the weights", "class_weight = dict(enumerate(class_weight))", tried=False)]
         raise ShapeError(
             f"`class_weight`={class_weight!r}: expected a dict from classes to weights, such as {{0: 1.0}}",
             expected="{0: weight, 1: weight, ...}",
@@ -37,7 +37,7 @@ def check_class_weight(class_weight: Any) -> dict[int, float] | None:
                 f"`class_weight`: {label!r} is no class; classes are whole numbers from 0 on",
                 expected="class numbers as keys: 0, 1, ...",
                 received=f"the keys {', '.join(map(repr, class_weight))}",
-                fixes=[Fix("name each class by its number in the labels", f"class_weight={numbered}")],
+                fixes=[Fix("name each class by its number in the labels", f"class_weight={numbered}", tried=False)],
             )
     return {int(k): checks.real(f"class_weight[{int(k)}]", w, low=0.0) for k, w in class_weight.items()}
 
@@ -93,10 +93,10 @@ def _labels(y: np.ndarray, class_weight: dict[int, float], name: str) -> np.ndar
         beyond = [label for label in class_weight if label >= y.shape[-1]]
         if beyond:
             kept = {label: weight for label, weight in class_weight.items() if label < y.shape[-1]}
-            fixes = [Fix("leave it out", f"class_weight={kept}")]
+            fixes = [Fix("leave it out", f"class_weight={kept}", tried=False)]
             if min(class_weight) == 1 and len(class_weight) == y.shape[-1]:
                 shifted = {label - 1: weight for label, weight in class_weight.items()}
-                fixes.insert(0, Fix("count the classes from 0", f"class_weight={shifted}"))
+                fixes.insert(0, Fix("count the classes from 0", f"class_weight={shifted}", tried=False))
             raise ShapeError(
                 f"`class_weight` names class {beyond[0]}, and the rows of `{name}` have {y.shape[-1]} classes (from 0)",
                 expected=f"classes from 0 to {y.shape[-1] - 1}: {name} has the shape {y.shape}",
