@@ -98,6 +98,7 @@ class Rule:
         period: after how many steps the sizes that fit repeat: 16 for a multiple of 16.
         residues: which of the remainders by `period` fit.
         listed: the sizes that fit, where they are few and follow no rule.
+        or_one: whether 1 fits too, which stretches to any size.
     """
 
     name: str
@@ -108,8 +109,11 @@ class Rule:
     period: int = 1
     residues: tuple[int, ...] = (0,)
     listed: tuple[int, ...] = ()
+    or_one: bool = False
 
     def __contains__(self, size: int) -> bool:
+        if size == 1 and self.or_one:
+            return True
         if self.listed:
             return size in self.listed
         within = size >= self.least and (self.most is None or size <= self.most)
@@ -265,6 +269,7 @@ def _find_sizes(probe: Probe, rule: Rule) -> None:
     if not _fits(probe, rule, start + aligned):
         above = [start + step for step in range(aligned) if (start + step) % rule.period in rule.residues]
         rule.most = above[_first(lambda i: not _fits(probe, rule, above[i]), len(above) - 1) - 1]
+    rule.or_one = rule.least > 1 and _fits(probe, rule, 1)
     if not _is_verified(probe, rule):
         _list_sizes(probe, rule, start)
 

@@ -39,7 +39,7 @@ def lines(found: Acceptance) -> list[str]:
 def rule_text(open_sizes: OpenSizes, rule: Rule) -> str:
     """Which sizes one dimension may have: ``height: a multiple of 16``."""
     shown, scaled = _scaled(open_sizes, rule)
-    return f"{shown}{_sizes_text(scaled)}"
+    return f"{shown}{_sizes_text(scaled)}" + (", or 1" if rule.or_one else "")
 
 
 def _scaled(open_sizes: OpenSizes, rule: Rule) -> tuple[str, Rule]:

@@ -148,7 +148,7 @@ def render(total: Sum, names: Callable[[str], str]) -> str:
     text = ""
     ordered = sorted(total.terms, key=lambda term: (term[1] < 0, term[0] == ()))
     for product, factor in ordered:
-        shown = _render_product(product, abs(factor), names)
+        shown = _render_product(product, abs(factor), names, bracket=factor < 0 and not text)
         if text:
             text += f" {'-' if factor < 0 else '+'} {shown}"
         else:
@@ -156,8 +156,8 @@ def render(total: Sum, names: Callable[[str], str]) -> str:
     return text or "0"
 
 
-def _render_product(product: Product, factor: int, names: Callable[[str], str]) -> str:
-    several = len(product) + (factor != 1) > 1
+def _render_product(product: Product, factor: int, names: Callable[[str], str], bracket: bool) -> str:
+    several = bracket or len(product) + (factor != 1) > 1
     shown = [_render_term(term, names, several) for term in product]
     return "*".join([str(factor)] * (factor != 1 or not product) + shown)
 

@@ -50,7 +50,7 @@ def trace(function: Callable[..., Any], *specs: Spec) -> Any:
         try:
             return _trace_otherwise(function, specs, names, error)
         except _NothingFits as nothing:
-            if is_inconclusive(error):  # it says only that a size is open; what goes wrong at real sizes says more
+            if is_inconclusive(error) or isinstance(error, _Misfit):  # it says only that a size is open; what goes wrong at real sizes says more
                 raise nothing.first from error
             raise error from None
 
@@ -89,7 +89,7 @@ def _check_reshapes(jaxpr: Any) -> None:
             counts = math.prod(before), math.prod(after)
             if not conditions.follows(*counts) and not _agree_for_some_batch(*counts):
                 shown = " into ".join(str(shape).replace("'", "") for shape in (before, after))
-                raise TypeError(f"cannot reshape array of shape {shown}: the number of values differs")
+                raise _Misfit(f"cannot reshape array of shape {shown}: the number of values differs")
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
             inner = getattr(inner, "jaxpr", inner)
             if hasattr(inner, "eqns"):
@@ -148,6 +148,10 @@ def _fits(function: Callable[..., Any], specs: Sequence[Spec]) -> bool:
         except Exception:
             return False
     return True
+
+
+class _Misfit(TypeError):
+    """Values do not go into a shape, which jax notices at real sizes only."""
 
 
 class _NothingFits(Exception):
