@@ -130,5 +130,10 @@ def write_outputs(path: Path) -> None:
 
 if __name__ == "__main__":
     os.environ["COLUMNS"] = WIDTH
+    from lamina.shapes.errors import forget_warnings
+    from lamina.utils import clear_session
+
     for argument in sys.argv[1:]:
+        clear_session(free_memory=False)  # each page numbers its layers from the start
+        forget_warnings()
         write_outputs(Path(argument))
