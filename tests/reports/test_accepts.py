@@ -114,7 +114,9 @@ def runs(model, sizes):
     specs = [jax.ShapeDtypeStruct((2, *size), "float32") for size in sizes]
     try:
         with StateScope(may_create=True):
-            return all(0 not in leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(lambda *x: model(list(x)), *specs)))
+            return all(
+                0 not in leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(lambda *x: model(list(x)), *specs))
+            )
     except lamina.ShapeError:
         return False
 
@@ -213,9 +215,7 @@ def test_a_unet_gives_its_multiples():
     assert solve(model, (None, 128, 64, 1)).sizes == {"height": [128], "width": [64]}
     report = solve(model, (None, 128, 120, 1))
     assert not report.fits
-    assert report.lines == [
-        "width is never 120; the nearest are 112 (from width = 112) and 128 (from width = 128)"
-    ]
+    assert report.lines == ["width is never 120; the nearest are 112 (from width = 112) and 128 (from width = 128)"]
     assert solve(model, (None, None, 96, 1)).lines == ["width = 96", "height: a multiple of 16"]
 
 

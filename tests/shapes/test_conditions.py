@@ -92,7 +92,9 @@ def test_names_and_expressions_wherever_a_shape_is_declared(make):
     assert tensor.shape == (None, None, 8)
 
 
-@pytest.mark.parametrize(("shape", "message"), [(("a b",), "as a dimension"), (("-3",), "negative"), (("any_size_1",), "own")])
+@pytest.mark.parametrize(
+    ("shape", "message"), [(("a b",), "as a dimension"), (("-3",), "negative"), (("any_size_1",), "own")]
+)
 def test_bad_names_are_refused(shape, message):
     with pytest.raises(ValueError, match=message):
         lamina.Input(shape)

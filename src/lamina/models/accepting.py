@@ -299,7 +299,9 @@ def _meets(probe: Probe, rule: Rule, size: int) -> bool:
 def _agrees(probe: Probe, rule: Rule, start: int, noted: Sequence[bool], period: int) -> bool:
     """Whether the model takes what the conditions allow: the first sizes, and all through one period."""
     allowed = [step for step in range(1, len(noted)) if noted[step]]
-    return all(_fits(probe, rule, start + step) for step in [*allowed[:3], *(s for s in allowed[3:] if s <= period)][:8])
+    return all(
+        _fits(probe, rule, start + step) for step in [*allowed[:3], *(s for s in allowed[3:] if s <= period)][:8]
+    )
 
 
 def _period(pattern: Sequence[bool]) -> int | None:

@@ -115,7 +115,13 @@ def _relation(rule: Rule, other: str, how: str, name: str) -> str:
     own, base = rule.sizes[other], rule.sizes[rule.name]
     if how == "shift":
         return f"{name} {'+' if own > base else '-'} {abs(own - base)}"
-    return f"{own // base}*{name}" if own % base == 0 else f"{name}*{own}/{base}" if base % own else f"{name}/{base // own}"
+    return (
+        f"{own // base}*{name}"
+        if own % base == 0
+        else f"{name}*{own}/{base}"
+        if base % own
+        else f"{name}/{base // own}"
+    )
 
 
 def _listing(names: list[str]) -> str:

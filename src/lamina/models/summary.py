@@ -297,4 +297,8 @@ def _footnotes(model: Any, rows: list[Row]) -> list[Text]:
 def _accepted(model: Any) -> list[Text]:
     """Which sizes fit, where the model leaves sizes open other than the batch."""
     found = acceptance_of(model)
-    return [Text(f" Accepts {line}" if not i else f"         {line}") for i, line in enumerate(lines(found))] if found else []
+    return (
+        [Text(f" Accepts {line}" if not i else f"         {line}") for i, line in enumerate(lines(found))]
+        if found
+        else []
+    )

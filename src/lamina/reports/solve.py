@@ -102,7 +102,10 @@ class Solve(Report):
     def render(self, width: int) -> list[RenderableType]:
         title = Text.assemble("Sizes that make ", (f'"{self.model}"', "bold"), f" give {self.output_shape}")
         rows: list[RenderableType] = [title, Text(""), *(Text(f"  {line}") for line in self.lines)]
-        return [*rows, *(Text(f"  {name} {dims.show_shape(shape)}", style="dim") for name, shape in self.inputs.items())]
+        return [
+            *rows,
+            *(Text(f"  {name} {dims.show_shape(shape)}", style="dim") for name, shape in self.inputs.items()),
+        ]
 
     def body(self) -> str:
         said = "".join(f"<li>{escape(line)}</li>" for line in self.lines)
@@ -255,9 +258,7 @@ def _others(chosen: Sizes, rule: Rule) -> Sizes:
     return {name: size for name, size in chosen.items() if name != rule.name and name not in rule.linked}
 
 
-def _solve_rule(
-    probe: Probe, rule: Rule, wishes: Sequence[Wish], chosen: Sizes, shown: dict[str, str]
-) -> Solution:
+def _solve_rule(probe: Probe, rule: Rule, wishes: Sequence[Wish], chosen: Sizes, shown: dict[str, str]) -> Solution:
     traced = not all(name in probe.names for w in wishes for name in dims.symbols([w.dim]))
     solution = Solution(shown[rule.name])
     table = {

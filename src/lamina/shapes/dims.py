@@ -98,7 +98,9 @@ def from_declared(shape: Iterable[Any], argument: str = "shape") -> tuple[Any, .
     """
     if isinstance(shape, str) or not isinstance(shape, Iterable):
         hint = f"({shape!r},)" if isinstance(shape, (str, int, np.integer)) else "such as (10,) or (None, 3)"
-        raise ValueError(f"`{argument}` takes a tuple of sizes, not {shape!r}; write {hint}")
+        from lamina.shapes.errors import ShapeError  # which shows dimensions
+
+        raise ShapeError(f"`{argument}` takes a tuple of sizes, not {shape!r}; write {hint}")
     shape = tuple(shape)
     dims: list[Any] = []
     for size in shape:

@@ -25,6 +25,7 @@ Spec = jax.ShapeDtypeStruct
 
 _BASES = (12, 96, 1000)
 _MOST_NUMBERS = 8
+_TRIED = (4097, 65)  # up to which sizes one open dimension, or two, are tried
 
 
 def trace(function: Callable[..., Any], *specs: Spec) -> Any:
@@ -50,7 +51,9 @@ def trace(function: Callable[..., Any], *specs: Spec) -> Any:
         try:
             return _trace_otherwise(function, specs, names, error)
         except _NothingFits as nothing:
-            if is_inconclusive(error) or isinstance(error, _Misfit):  # it says only that a size is open; what goes wrong at real sizes says more
+            if is_inconclusive(error) or isinstance(
+                error, _Misfit
+            ):  # it says only that a size is open; what goes wrong at real sizes says more
                 raise nothing.first from error
             raise error from None
 
@@ -87,7 +90,7 @@ def _check_reshapes(jaxpr: Any) -> None:
         if equation.primitive.name == "reshape":
             before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
             counts = math.prod(before), math.prod(after)
-            if not conditions.follows(*counts) and not _agree_for_some_batch(*counts):
+            if not conditions.follows(*counts) and not _agree_for_some_batch(*counts) and not _may_agree(*counts):
                 shown = " into ".join(str(shape).replace("'", "") for shape in (before, after))
                 raise _Misfit(f"cannot reshape array of shape {shown}: the number of values differs")
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns")):
@@ -103,6 +106,20 @@ def _agree_for_some_batch(left: Any, right: Any) -> bool:
     gaps = [dims.size_at(left, {"batch": n}) - dims.size_at(right, {"batch": n}) for n in (1, 2)]
     slope = gaps[1] - gaps[0]
     return slope != 0 and gaps[0] % slope == 0 and gaps[0] // slope <= 0
+
+
+def _may_agree(left: Any, right: Any) -> bool:
+    """Whether two numbers of values are equal at some sizes, whatever the batch; that they are is noted."""
+    left, right = left // dims.BATCH, right // dims.BATCH
+    names = dims.symbols((left, right))
+    if not 1 <= len(names) <= len(_TRIED) or "batch" in names:
+        return False
+    for tried in itertools.product(range(1, _TRIED[len(names) - 1]), repeat=len(names)):
+        sizes = dict(zip(names, tried, strict=True))
+        if dims.size_at(left, sizes) == dims.size_at(right, sizes):
+            conditions.need_equal(left, right, axis="number of values in a sample")
+            return True
+    return False
 
 
 def _trace_equated(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Any] | None:
@@ -185,6 +202,14 @@ def _trace_at(function: Callable[..., Any], specs: Sequence[Spec], sizes: dict[s
     return jax.eval_shape(function, *(Spec(substitute(s.shape, sizes), s.dtype) for s in specs))
 
 
+def _fits_at(function: Callable[..., Any], specs: Sequence[Spec], sizes: dict[str, int]) -> bool:
+    try:
+        _trace_at(function, specs, sizes)
+    except Exception:
+        return False
+    return True
+
+
 def _trace_samples(function: Callable[..., Any], specs: Sequence[Spec], bases: Iterable[dict[str, int]]) -> Any:
     """The function's output read off from traces at concrete sizes.
 
@@ -203,7 +228,8 @@ def _trace_samples(function: Callable[..., Any], specs: Sequence[Spec], bases: I
         moved = _neighbours(function, specs, base, [leaf.shape for leaf in leaves])
         for name, size in base.items():
             if all(sizes[name] == size for sizes, _ in moved):
-                conditions.need_equal(dims.named(name), size)
+                stretches = _fits_at(function, specs, {**base, name: 1})
+                conditions.need_equal(dims.named(name), size, or_one=stretches)
         read = [Spec(_read_shape(base, leaf.shape, n, moved), leaf.dtype) for n, leaf in enumerate(leaves)]
         return jax.tree.unflatten(structure, read)
     raise _NothingFits(failures[0] if failures else ValueError("no size to try"))
