@@ -12,7 +12,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "backend", "callbacks", "config", "constraints", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "shapes", "tree", "utils",
+    "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "shapes",
+    "tree", "utils",
 )  # fmt: skip
 _NAMES = {
     "DTypePolicy": "lamina.core.dtypes",

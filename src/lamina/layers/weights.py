@@ -162,32 +162,33 @@ class WeightLists:
         """The name."""
         return self.name
 
-    def _only_node(self, wanted: str) -> Node:
-        if len(self._nodes) != 1:
-            how = "has not been called on a symbolic tensor" if not self._nodes else "has been called several times"
-            raise AttributeError(f"{type(self).__name__} {self.name!r} {how}, so it has no single {wanted}")
+    def _first_node(self, wanted: str) -> Node:
+        if not self._nodes:
+            raise AttributeError(
+                f"{type(self).__name__} {self.name!r} has not been called on a symbolic tensor, so it has no {wanted}"
+            )
         return self._nodes[0]
 
     @property
     def input(self) -> Any:
-        """The symbolic tensor, or structure of them, that the layer was called on (once)."""
-        node = self._only_node("input")
+        """The symbolic tensor, or structure of them, that the layer was first called on."""
+        node = self._first_node("input")
         return node.args[0] if node.args else node.inputs[0]
 
     @property
     def output(self) -> Any:
-        """The symbolic tensor, or structure of them, that came out (of the only call)."""
-        return self._only_node("output").outputs
+        """The symbolic tensor, or structure of them, that came out of the first call."""
+        return self._first_node("output").outputs
 
     @property
     def input_shape(self) -> Any:
-        """Shape of `input`, ``(None, ...)``."""
-        return jax.tree.map(lambda t: t.shape, self.input)
+        """Shape of `input`, ``(None, ...)``; of several, a structure of shapes."""
+        return _shapes(self.input)
 
     @property
     def output_shape(self) -> Any:
-        """Shape of `output`, ``(None, ...)``."""
-        return jax.tree.map(lambda t: t.shape, self.output)
+        """Shape of `output`, ``(None, ...)``; of several, a structure of shapes."""
+        return _shapes(self.output)
 
     def _unbuilt_copy(self) -> Any:
         """A layer like this one whose making of weights leaves this one alone."""
@@ -196,3 +197,8 @@ class WeightLists:
             return copy.deepcopy(self)
         finally:
             self._nodes = nodes
+
+
+def _shapes(tensors: Any) -> Any:
+    leaves = jax.tree.leaves(tensors)
+    return leaves[0].shape if len(leaves) == 1 else jax.tree.map(lambda t: t.shape, tensors)

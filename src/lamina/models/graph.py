@@ -142,10 +142,9 @@ class _Search:
                     f"add it to `inputs`"
                 )
             stack.append((node, True))
-            stack.extend((_node_of(t), False) for t in reversed(node.inputs) if id(t) not in self.inputs)
-            for t in node.inputs:
-                if id(t) in self.inputs and t.node is not None:
-                    self._note(t.node)
+            stack.extend(
+                (_node_of(t), False) for t in reversed(node.inputs) if id(t) not in self.inputs or t.node is not None
+            )
 
     def _note(self, node: Node) -> None:
         self.first_seen.setdefault(id(_owner(node)), (len(self.first_seen), _owner(node)))

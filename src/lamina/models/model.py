@@ -107,12 +107,14 @@ class Model(Trainer, Layer):
     # Running
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Outputs for inputs ``(batch, ...)``."""
+        """Outputs for inputs ``(batch, ...)``; an only output comes without the list it was declared in."""
         graph = self._need_graph()
         values = graph.fit_rank(graph.arrange(inputs, self.name), self.name)
         for value, given in zip(values, tree.flatten(mask) if mask is not None else [], strict=False):
             context.masks.set(value, given)
-        return graph.run(self._cast_inputs(values))
+        outputs = graph.run(self._cast_inputs(values))
+        one_in_a_list = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+        return outputs[0] if one_in_a_list else outputs
 
     def _cast_inputs(self, values: list[Any]) -> list[Any]:
         tensors = self._need_graph().input_tensors
