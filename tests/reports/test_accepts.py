@@ -90,7 +90,7 @@ KNOWN = {
         lambda: stack(layers.Lambda(lambda x: jnp.reshape(x, (x.shape[0], -1, 6))), channels=4),
         ["length: a multiple of 3"],
     ),
-    "a fixed size": (lambda: stack(layers.Lambda(lambda x: x + jnp.ones((7, 4))), channels=4), ["length = 7"]),
+    "a fixed size": (lambda: stack(layers.Lambda(lambda x: x + jnp.ones((7, 4))), channels=4), ["length = 1 or 7"]),
     "square": (
         lambda: skip(lambda x: layers.Add()([x, layers.Permute((2, 1, 3))(x)]), ("height", "width", 3)),
         ["height = width", "height: any size"],

@@ -32,7 +32,7 @@ FUNCTIONS = {
     "product": lambda x: x @ jnp.ones((3, 2)),
 }
 PHASES = (Phase.explicit, Phase.generate)  # what is drawn is small: shrinking would take longer than it helps
-SETTINGS = dict(deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True, "database": None}
 MOVES = st.lists(st.integers(-5, 6), min_size=4, max_size=4)
 
 

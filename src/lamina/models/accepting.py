@@ -277,9 +277,8 @@ def _find_sizes(probe: Probe, rule: Rule) -> None:
 def _pattern(probe: Probe, rule: Rule, start: int) -> tuple[int, tuple[int, ...]] | None:
     """After how many sizes those that fit repeat, and their remainders; ``None`` if they do not."""
     noted = [_meets(probe, rule, start + step) for step in range(2 * _LONGEST_PERIOD)]
-    if all(noted[:3]) and all(_fits(probe, rule, start + step) for step in (1, 2, 3, 5)):
-        if all(noted):
-            return 1, (0,)
+    if all(noted) and all(_fits(probe, rule, start + step) for step in (1, 2, 5)):
+        return 1, (0,)
     period = _period(noted)
     if period is not None and any(noted[1:]) and _agrees(probe, rule, start, noted, period):
         return _remainders(noted, period, start)
@@ -329,7 +328,7 @@ def _first(holds: Any, last: int) -> int:
 def _is_verified(probe: Probe, rule: Rule) -> bool:
     """Whether sizes inside fit and sizes just outside do not, traced once more at the edges that were found."""
     start = rule.sizes[rule.name]
-    edges = {rule.least, rule.least + 1, rule.least - 1, start + rule.period, *range(start - 2, start + 3)}
+    edges = {rule.least, rule.least + 1, rule.least - 1, start + rule.period, start - 1, start + 1}
     edges |= {rule.least - rule.period, rule.least + rule.period}
     if rule.most is not None:
         edges |= {rule.most, rule.most + 1, rule.most + rule.period}

@@ -86,7 +86,8 @@ def diagram(model: Layer, expand_nested: bool = False) -> Diagram:
     graph = model._graph if isinstance(model, Model) else None
     graph = graph if graph is not None else _graph_by_calling(model)
     seen = _seen(model, graph)
-    return _Maker(expand_nested).make(model.name, graph, seen)
+    with dims.shown_as(graph.open_sizes.shown):
+        return _Maker(expand_nested).make(model.name, graph, seen)
 
 
 def _graph_by_calling(model: Layer) -> Graph:

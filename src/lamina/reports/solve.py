@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lamina.core import checks, tree
+from lamina.core.symbolic import KerasTensor
 from lamina.models.accepting import Acceptance, Probe, Rule, Sizes, sizes_at
 from lamina.models.accepting_words import acceptance_of, lines
 from lamina.models.model import Model
@@ -153,7 +154,8 @@ def solve(model: Model, output_shape: Any) -> Solve:
     if not found.rules:
         report.reasons.append("the model accepts no sizes at all")
         return report
-    _search(Probe(model, model._graph.inputs, found.open_sizes), found, wishes, report)
+    inputs = dict(zip(model.input_names, model.inputs, strict=True))
+    _search(Probe(model, model._graph.inputs, found.open_sizes), found, wishes, report, inputs)
     return report
 
 
@@ -178,13 +180,13 @@ def _wishes(model: Model, wanted: list[tuple[Any, ...]]) -> tuple[list[Wish], li
     return wishes, refused
 
 
-def _search(probe: Probe, found: Acceptance, wishes: list[Wish], report: Solve) -> None:
+def _search(probe: Probe, found: Acceptance, wishes: list[Wish], report: Solve, inputs: dict[str, KerasTensor]) -> None:
     """One free dimension after the other: which of its sizes give what is asked for."""
     shown, chosen = found.open_sizes.shown, dict(found.rules[0].sizes)
     for rule in found.rules:
         own = [w for w in wishes if _depends(probe, rule, w)]
         if not own:
-            text = [line for line in lines(Acceptance(found.open_sizes, [rule], 0))]
+            text = lines(Acceptance(found.open_sizes, [rule], 0))
             report.free += [line for line in text if not line.endswith("any size")]
             continue
         solution = _solve_rule(probe, rule, own, chosen, shown)
@@ -204,8 +206,7 @@ def _search(probe: Probe, found: Acceptance, wishes: list[Wish], report: Solve) 
     if report.fits:
         solved = {rule.name for rule in found.rules if any(_depends(probe, rule, w) for w in wishes)}
         solved |= {other for rule in found.rules if rule.name in solved for other in rule.linked}
-        pairs = zip(probe.model.input_names, probe.model.inputs, strict=True)
-        report.inputs = {name: tuple(_filled(d, chosen, solved) for d in tensor.dims) for name, tensor in pairs}
+        report.inputs = {name: tuple(_filled(d, chosen, solved) for d in t.dims) for name, t in inputs.items()}
 
 
 def _together(probe: Probe, rules: Sequence[Rule], wishes: Sequence[Wish]) -> Sizes | None:
@@ -269,7 +270,7 @@ def _solve_rule(probe: Probe, rule: Rule, wishes: Sequence[Wish], chosen: Sizes,
     solution.sizes = [n for n in fitting[:_SHOWN] if _gives(probe, _moved(probe, rule, n, chosen), wishes)]
     if not solution.sizes:
         for place, wish in enumerate(wishes):
-            reached = sorted({sizes[place]: n for n, sizes in table.items() if sizes[place] is not None}.items())
+            reached = sorted({size: n for n, sizes in table.items() if (size := sizes[place]) is not None}.items())
             values = [value for value, _ in reached]
             if wish.size not in values or place == len(wishes) - 1:
                 at = bisect.bisect_left(values, wish.size)

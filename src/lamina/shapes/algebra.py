@@ -99,8 +99,8 @@ def simplified(text: str) -> Sum:
 
 
 def _read(node: ast.AST) -> Sum:
-    if isinstance(node, ast.Constant):
-        return number(int(node.value))
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return number(node.value)
     if isinstance(node, ast.Name):
         return Sum.of({(node.id,): 1})
     if isinstance(node, ast.UnaryOp):

@@ -11,7 +11,8 @@ import contextlib
 import itertools
 import keyword
 import re
-from collections.abc import Collection, Iterable, Mapping
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -154,8 +155,27 @@ def show(dim: Any, names: Mapping[str, str] | None = None) -> str:
     return algebra.render(algebra.simplified(str(dim)), lambda name: shown.get(name) or shown_name(name))
 
 
+@contextlib.contextmanager
+def shown_as(names: Mapping[str, str]) -> Iterator[None]:
+    """Inside, free dimensions are shown by these names, such as those of `naming` for one model."""
+    before, _shown.names = _shown.names, names
+    try:
+        yield
+    finally:
+        _shown.names = before
+
+
+class _Shown(threading.local):
+    names: Mapping[str, str] = {}
+
+
+_shown = _Shown()
+
+
 def shown_name(name: str) -> str:
     """The name that a free dimension is shown by: its own, or its label if it is anonymous."""
+    if name in _shown.names:
+        return _shown.names[name]
     return _labels.get(name, "any") if is_anonymous(name) else name
 
 
