@@ -41,7 +41,7 @@ class Meeting:
         samples: int | None = None,
         others: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
     ):
-        self.samples, self.others = samples, others
+        self.samples, self.others, self.called = samples, others, ""
         self.model, self.x, self.was_built, self.site = model, x, was_built, site
         graph = getattr(model, "_graph", None) if was_built else None
         self.inputs: list[KerasTensor] = list(graph.input_tensors) if graph is not None else []
@@ -129,6 +129,8 @@ class Meeting:
         return "" if isinstance(leaf, (np.ndarray, jax.Array)) else "np.asarray({x})"
 
     def _name(self) -> str:
+        if self.called:
+            return self.called
         for call in names.calls(self.site, *METHODS):
             node = names.argument_node(call, "x", 0)
             if node is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.advice import trying, weights
+from lamina.advice import products, trying, weights
 from lamina.advice.meeting import Meeting, Shape
 from lamina.advice.origins import kinds
 from lamina.losses import fitting
@@ -33,6 +33,7 @@ def advise(error: ShapeError, model: Any, y: Any = None, validating: bool = Fals
         validating: whether they were given to be validated on.
     """
     weights.advise(error)
+    products.advise(error)
     clash = getattr(error, "clash", None)
     if clash is None:
         return

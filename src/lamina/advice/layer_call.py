@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from lamina.advice import inner, trying
+from lamina.advice import inner, names, products, trying
 from lamina.advice.candidates import custom, merges, ranks, sizes, states, windows
 from lamina.advice.candidates.case import Case
 from lamina.advice.data import Meeting
@@ -59,6 +59,7 @@ def failed(error: ShapeError, layer: Any, args: tuple[Any, ...], kwargs: dict[st
     """
     if "_origin" not in error.__dict__:
         error.__dict__["_origin"] = Origin(layer, args, kwargs, was_built)
+        _say_where_made(error, layer)
     frame = sys._getframe(1)
     if _is_outermost(frame):
         x = args[0] if args else next(iter(kwargs.values()), None)
@@ -67,6 +68,15 @@ def failed(error: ShapeError, layer: Any, args: tuple[Any, ...], kwargs: dict[st
         else:
             meeting = Meeting(layer, x, was_built, _calling_site(frame), others=(args[1:], kwargs if args else {}))
             advise(error, layer, args, kwargs, was_built, meeting)
+
+
+def _say_where_made(error: ShapeError, layer: Any) -> None:
+    """The line that the layer was made in, where it is not that of the call."""
+    made = getattr(layer, "_made_at", None)
+    site = error.call_site
+    if made is not None and (site is None or made != (site.file, site.line)):
+        own = CallSite.at(*made)
+        error.about(notes=[("made here", f"{own.source}   {own}")])
 
 
 def on_data(method: F) -> F:
@@ -80,12 +90,27 @@ def on_data(method: F) -> F:
         except ShapeError as error:
             frame = sys._getframe()
             if "_origin" in error.__dict__ and _is_outermost(frame):
-                meeting = Meeting(self, x, was_built, _calling_site(frame), _samples(args, kwargs))
+                if error.summary.startswith("`validation_data`"):
+                    meeting = _validation_meeting(self, kwargs, _calling_site(frame))
+                else:
+                    meeting = Meeting(self, x, was_built, _calling_site(frame), _samples(args, kwargs))
                 advise(error, self, (x,), {}, was_built, meeting)
             raise
 
     _entries.add(advising.__code__)  # type: ignore[attr-defined]
     return advising  # type: ignore[return-value]
+
+
+def _validation_meeting(model: Any, kwargs: dict[str, Any], site: CallSite | None) -> Meeting | None:
+    """The model and the data to validate on, where that is given as ``(x, y)``."""
+    data = kwargs.get("validation_data")
+    if not isinstance(data, (tuple, list)) or not data:
+        return None
+    given = [part for call in names.calls(site, "fit") for k in call.keywords if k.arg == "validation_data"
+             for part in names.elements(k.value)]  # fmt: skip
+    meeting = Meeting(model, data[0], True, site, _samples(tuple(data[1:2]), {}))
+    meeting.called = given[0] if given and given[0] else "x_val"
+    return meeting
 
 
 def _samples(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
@@ -115,6 +140,7 @@ def advise(
 ) -> None:
     """Look for repairs, and attach the best to the error."""
     origin: Origin = error.__dict__.pop("_origin")
+    products.advise(error)
     if error.fixes:
         return
     try:

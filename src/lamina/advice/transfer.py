@@ -67,6 +67,11 @@ def _other_units(model: Any, parts: list[Any], own: list[Any], shapes: list[Any]
         start += count
         if given == has or not given[0]:
             continue
+        if hasattr(layer, "input_dim") and len(given[0]) == 2:
+            rows, width = map(int, given[0])
+            code = f"layers.Embedding({rows}, {width})"
+            yield Fix(f'make "{layer.name}" for a table of {rows} rows', code, f"({rows}, {width})")
+            return
         argument = next((n for n in ("units", "filters") if hasattr(layer, n)), None)
         if argument is None or layer._build_shape is None:
             return
@@ -92,6 +97,8 @@ def _order(own: list[Any], shapes: list[Any]) -> list[int]:
 
 
 def _other_number(model: Any, own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
+    if not own and not model.built:
+        yield Fix("make its weights first", f"{new}.build(input_shape) before", tried=False)
     if len(shapes) == len(own) - 1 and own[:-1] == shapes and getattr(model, "use_bias", False):
         yield Fix("these are the weights of a layer without a bias", f'use_bias=False in "{model.name}"')
     elif own and len(shapes) > len(own) and shapes[: len(own)] == own:

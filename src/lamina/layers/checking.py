@@ -100,8 +100,9 @@ def check_arguments(layer: Any, info: Any, args: tuple[Any, ...], inputs: Any) -
     """
     if info.most is not None and len(args) > info.most:
         takes = f"{info.most} argument{'s' if info.most != 1 else ''}: {', '.join(info.names)}"
-        raise ValueError(
-            f"{describe(layer)} takes {takes}; {len(args)} came. Give several tensors as one list: layer([a, b])"
+        raise ShapeError(
+            f"{describe(layer)} takes {takes}; {len(args)} came. Give several tensors as one list: layer([a, b])",
+            layer=layer.name,
         )
     leaves = jax.tree.leaves(inputs)
     if not leaves or any(hasattr(leaf, "shape") for leaf in leaves):

@@ -17,6 +17,7 @@ from lamina.core.variable import StateScope, Variable, in_scope
 from lamina.layers import building, calling, capturing, checking
 from lamina.layers.legacy import take_legacy_arguments
 from lamina.layers.weights import WeightLists
+from lamina.shapes import errors
 from lamina.shapes.conditions import collecting
 from lamina.shapes.errors import ShapeError
 from lamina.shapes.signatures import Signature, label_axes
@@ -71,6 +72,7 @@ class Layer(WeightLists):
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         instance = super().__new__(cls)
         instance._captured = (args, kwargs)  # type: ignore[attr-defined]
+        instance._made_at = errors.line_of_caller()  # type: ignore[attr-defined]
         return instance
 
     def __init_subclass__(cls, **kwargs: Any):

@@ -14,7 +14,7 @@ from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
 from lamina.models.open_sizes import OpenSizes
 from lamina.shapes import dims
-from lamina.shapes.errors import ShapeError
+from lamina.shapes.errors import Fix, ShapeError
 
 
 class Graph:
@@ -60,7 +60,7 @@ class Graph:
 
         Raises:
             ShapeError: there are too few or too many.
-            ValueError: a name in a dict is no input's.
+            ShapeError: a name in a dict is no input's.
         """
         if isinstance(data, dict):
             return self._arrange_dict(data, model)
@@ -85,11 +85,24 @@ class Graph:
         names = [k if k in by_name else n for k, n in zip(keys, self.input_names, strict=True)]
         missing = [k for k, n in zip(keys, names, strict=True) if n not in by_name]
         if missing:
-            raise ValueError(
+            raise ShapeError(
                 f'"{model}" takes a dict with the inputs {", ".join(map(repr, keys))}; '
-                f"{', '.join(map(repr, missing))} is missing from {list(by_name)}"
+                f"{', '.join(map(repr, missing))} is missing from {list(by_name)}",
+                layer=model,
+                expected=", ".join(map(repr, keys)),
+                received=", ".join(map(repr, by_name)),
+                fixes=self._renamed(missing, [name for name in by_name if name not in names]),
             )
         return [by_name[n] for n in names]
+
+    @staticmethod
+    def _renamed(missing: list[str], unknown: list[str]) -> list[Fix]:
+        """The inputs that a dict lacks, by the names that it has too many."""
+        if len(missing) != len(unknown):
+            return []
+        entries = ", ".join(f"{new!r}: ..." for new in missing)
+        listed = ", ".join(map(repr, unknown))
+        return [Fix(f"call {listed} by the name of the input", f"{{{entries}}}", tried=False)]
 
     def fit_rank(self, values: list[Any], model: str) -> list[Any]:
         """Values with a last axis of size 1 added or dropped where an input wants it so.

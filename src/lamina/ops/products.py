@@ -23,11 +23,13 @@ def _inner_fit(name: str, a: jax.Array, b: jax.Array) -> None:
         return
     left, right = a.shape[-1], b.shape[0 if b.ndim == 1 else -2]
     if dims.is_known(left) and dims.is_known(right) and left != right:
-        raise ShapeError(
+        error = ShapeError(
             f"`{name}`: the last axis of the first has size {left}, the axis of the second that meets it {right}",
             expected=f"{left} in both",
             received=f"{dims.show_shape(a.shape)} and {dims.show_shape(b.shape)}",
         )
+        error.__dict__["operands"] = (tuple(a.shape), tuple(b.shape))
+        raise error
 
 
 @op

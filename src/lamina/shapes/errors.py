@@ -82,6 +82,12 @@ def user_frames() -> Iterator[types.FrameType]:
         frame = frame.f_back
 
 
+def line_of_caller() -> tuple[str, int] | None:
+    """File and line of the user's program that lead to this call: `call_site`, without reading the source."""
+    frame = next(user_frames(), None)
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
 def call_site() -> CallSite | None:
     """The innermost line of the user's program that leads to this call."""
     frame = next(user_frames(), None)

@@ -18,6 +18,7 @@ from lamina.layers.calling import call_info
 from lamina.layers.tracking import held
 from lamina.metrics import Mean, Metric
 from lamina.optimizers import Optimizer
+from lamina.shapes.errors import ShapeError
 from lamina.training import compiled
 
 
@@ -103,7 +104,12 @@ class Steps:
         """`compute_loss`, which in a user's class may not know of `training`."""
         info = call_info(type(self).compute_loss)
         given = {"training": training} if "training" in info.names or info.any_keyword else {}
-        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **given)
+        try:
+            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **given)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ShapeError) or "shape" not in str(error):
+                raise
+            raise compiled.explain("compute_loss of", self, error, y, y_pred, sample_weight) from error
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update the metrics with a batch and give their results; override it for metrics of your own."""

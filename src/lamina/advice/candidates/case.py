@@ -114,11 +114,17 @@ class Case:
         sources = self.trial.sources()
         return sources[0] if len(sources) == 1 else None
 
+    def _is_call_of_layer(self, call: ast.Call) -> bool:
+        """Whether it is written ``Kind(...)(inputs)``."""
+        return isinstance(call.func, ast.Call) and names.function_name(call.func) == type(self.layer).__name__
+
     def input_name(self, place: int) -> str:
         """What the user calls an input of the failing call: ``c1`` in ``Concatenate()([up, c1])``."""
         default = "x" if len(self.shapes) == 1 else f"input_{place + 1}"
-        for call in names.calls(self.error.call_site):
+        for call in sorted(names.calls(self.error.call_site), key=lambda call: not self._is_call_of_layer(call)):
             given = call.args[0] if call.args else None
+            if any(isinstance(part, ast.Constant) for part in getattr(given, "elts", [given])):
+                continue  # sizes, not tensors
             several = isinstance(given, ast.List) or names.function_name(call) == self.layer.name
             parts = names.elements(given) or [names.short(a) for a in call.args]
             if several and len(parts) == len(self.shapes) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,8 @@ def misfit(case: Case) -> Iterator[Fix | None]:
     yield from _crop_or_pad(case)
     if kind == "Concatenate":
         yield from _other_axis(case)
+    if len(case.shape) > 2:
+        yield from _keep_size(case)
     yield from _project(case)
     yield from _permute(case)
 
@@ -41,6 +44,36 @@ def _dot_axes(case: Case) -> Iterator[Fix | None]:
     for i, j in known or [(a - 1, b - 1)]:
         axes: Any = i if i == j else (i, j)
         yield case.change(case.layer, "sum over axes of the same size", axes=axes)
+    if a == b == 2:
+        yield from _same_width(case)
+
+
+def _same_width(case: Case) -> Iterator[Fix | None]:
+    """Vectors of the same size: more or fewer units in the layer that made one, or a layer in between."""
+    for place in (0, 1):
+        size = case.shapes[1 - place][-1]
+        if not dims.is_known(size):
+            continue
+        title = f'make "{case.input_name(place)}" as wide as the other, {int(size)}'
+        made = next((p for p in case.trial.producers(place)[:3] if _width(p)), None)
+        if made is not None:
+            yield case.change(made, title, **{_width(made): int(size)})
+        yield case.insert(f"or {title}", f"layers.Dense({int(size)})", place)
+
+
+def _width(layer: Any) -> str:
+    """The argument of a layer that says how many features come out."""
+    return next((n for n in ("units", "output_dim", "filters") if isinstance(getattr(layer, n, None), int)), "")
+
+
+def _keep_size(case: Case) -> Iterator[Fix | None]:
+    """A layer with strides in one branch, without them."""
+    sizes = [int(s[1]) if dims.is_known(s[1]) else math.inf for s in case.shapes]
+    small = sizes.index(min(sizes))
+    for layer in case.trial.producers(small)[:3]:
+        strides = getattr(layer, "strides", 1)
+        if hasattr(layer, "padding") and (strides if isinstance(strides, int) else max(strides)) > 1:
+            yield case.change(layer, f'or keep the size in "{layer.name}"', strides=1, padding="same")
 
 
 def _spatial_places(case: Case) -> list[int]:

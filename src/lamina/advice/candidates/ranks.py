@@ -17,6 +17,7 @@ def too_few(case: Case) -> Iterator[Fix | None]:
     gap = case.gap()
     if gap <= 0 or len(case.shapes) != 1:
         return
+    yield from _other_axes(case)
     yield from _keep_time(case)
     if type(case.layer).__name__ == "TimeDistributed":
         yield from _needs_time(case)
@@ -37,6 +38,15 @@ def too_few(case: Case) -> Iterator[Fix | None]:
         yield from _unfold(case, int(sample[0]), gap)
     if source is not None and case.wants("time") and source.dtype.startswith("int") and not case.trial.layers_before():
         yield case.insert("make vectors of the whole numbers", "layers.Embedding(10000, 32)")
+
+
+def _other_axes(case: Case) -> Iterator[Fix | None]:
+    """Arguments that name axes which the input does not have."""
+    rank = len(case.shape)
+    if hasattr(case.layer, "axis") and isinstance(case.layer.axis, int):
+        yield case.change(case.layer, f"name an axis of the input, which has {rank}", axis=-1)
+    if type(case.layer).__name__ == "Permute":
+        yield case.change(case.layer, f"order the {rank - 1} axes of a sample", dims=tuple(range(rank - 1, 0, -1)))
 
 
 def too_many(case: Case) -> Iterator[Fix | None]:
@@ -60,6 +70,10 @@ def too_many(case: Case) -> Iterator[Fix | None]:
         yield case.insert(
             "make one row of features of each step", f"layers.Reshape(({sample[0]}, {sample[1] * sample[2]}))"
         )
+    if case.wants("time") and case.gap() < -1:
+        yield case.insert("make one row of features of each step", "layers.TimeDistributed(layers.Flatten())")
+        pool = f"layers.TimeDistributed(layers.GlobalAveragePooling{len(sample) - 2}D())"
+        yield case.insert("or pool the map of each step", pool)
     if case.gap() == -1 and not case.trial.was_built:
         yield _each_step(case)
     for pool in (f"layers.GlobalAveragePooling{len(case.shape) - 2}D()", "layers.Flatten()"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from lamina.advice import trying
+from lamina.advice import names, trying
 from lamina.advice.candidates.case import Case
 from lamina.core.symbolic import KerasTensor
 from lamina.shapes import dims
@@ -37,10 +37,11 @@ def wrong_state(case: Case) -> Iterator[Fix | None]:
     if given is None or units is None:
         return
     states = [leaf for leaf in jax.tree.leaves(given) if hasattr(leaf, "shape")]
-    name = "state"
     wanted = 2 if type(case.layer).__name__ == "LSTM" else 1
     if len(states) == 1 and wanted == 2:
-        yield _with_state(case, [states[0], states[0]], f"[{name}, {name}]", "an LSTM has two states, h and c")
+        yield _with_state(case, [states[0], states[0]], "[state, state]", "an LSTM has two states, h and c")
+    if len(states) == 2 * wanted:
+        yield _joined_states(case, states, wanted)
     if len(states) > wanted:
         yield _with_state(case, states[:wanted], "initial_state[:1]" if wanted == 1 else "initial_state[:2]",
                           f"give the {'state' if wanted == 1 else 'two states'} that it has")  # fmt: skip
@@ -55,6 +56,32 @@ def wrong_state(case: Case) -> Iterator[Fix | None]:
 def _with_state(case: Case, states: Any, code: str, title: str) -> Fix | None:
     result = case.trial.attempt(kwargs={"initial_state": states})
     return Fix(title, f"initial_state={code}", trying.shown(result)) if result is not None else None
+
+
+def _joined_states(case: Case, states: Any, wanted: int) -> Fix | None:
+    """States of both directions, side by side."""
+    joined = []
+    for first, second in zip(states[:wanted], states[wanted:], strict=True):
+        a, b = trying.spec_of(first), trying.spec_of(second)
+        joined.append(KerasTensor.of_spec(jax.ShapeDtypeStruct((*a.shape[:-1], a.shape[-1] + b.shape[-1]), a.dtype)))
+    units = joined[0].dims[-1]
+    layer = trying.fresh(case.layer, units=int(units)) if dims.is_known(units) else None
+    result = case.trial.attempt(layer=layer, kwargs={"initial_state": joined}) if layer is not None else None
+    if result is None:
+        return None
+    given = _written_states(case, len(states))
+    code = ", ".join(f"layers.Concatenate()([{given[i]}, {given[i + wanted]}])" for i in range(wanted))
+    more = f' and units={int(units)} in "{case.layer.name}"' if units != case.layer.units else ""
+    return Fix("join the states of both directions", f"initial_state=[{code}]{more}", trying.shown(result))
+
+
+def _written_states(case: Case, count: int) -> list[str]:
+    """What the user calls the states."""
+    for call in names.calls(case.error.call_site):
+        parts = names.elements(names.argument_node(call, "initial_state", 1))
+        if len(parts) == count and all(parts):
+            return parts
+    return [f"states[{i}]" for i in range(count)]
 
 
 def _dense_states(case: Case, given: Any, units: int) -> Fix | None:

@@ -158,7 +158,11 @@ def _wanted(dtype: Any) -> Any:
 def _refuse_type(array: Any, name: str) -> None:
     dtype = array.dtype
     if dtype.kind == "O":
-        raise ValueError(f"`{name}` is an array of objects, not of numbers: {_about_objects(array, name)}")
+        raise ShapeError(
+            f"`{name}` is an array of objects, not of numbers: {_about_objects(array, name)}",
+            expected="an array of numbers, each sample of the same shape",
+            received=f"{array.shape} objects",
+        )
     if jnp.issubdtype(dtype, jnp.number) or dtype.kind == "b":
         return
     if dtype.kind in "US":
@@ -177,9 +181,16 @@ def _about_objects(array: Any, name: str) -> str:
     if len(shapes) == 1:
         return f"each entry is an array of shape {shapes[0]}; join them with `np.stack({name})`"
     if shapes:
-        return f"its entries have shapes {_listed(shapes)}; pad them to one shape and stack them"
+        return f"its entries have shapes {_listed(shapes)}; pad them to one shape: {_padding(array, name)}"
     kinds = sorted({type(e).__name__ for e in entries})
     return f"its entries are of type {_listed(kinds)}; `{name}.astype('float32')` makes numbers of those that can be"
+
+
+def _padding(array: Any, name: str) -> str:
+    """How to make one array of entries that differ in length."""
+    if all(np.ndim(entry) == 1 for entry in array.reshape(-1)[:1000]):
+        return f"`keras.utils.pad_sequences({name})`"
+    return f"`np.stack` of the entries of {name}, each padded by `np.pad`"
 
 
 def named_leaves(structure: Any, name: str) -> list[tuple[str, Any]]:
