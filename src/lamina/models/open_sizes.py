@@ -131,7 +131,7 @@ class OpenSizes:
 
 
 def _conditions(nodes: Sequence[Node], symbols: set[str]) -> Iterator[Condition]:
-    """The conditions of the calls that speak of these free dimensions only, named after the call where they name none."""
+    """The conditions that speak of these free dimensions only, named after the call where they name none."""
     seen: set[tuple[str, str]] = set()
     for node in nodes:
         for condition in node.conditions:
