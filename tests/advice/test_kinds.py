@@ -1,4 +1,4 @@
-"""Kinds of shape problems seen in public questions: each error names the line, and its first repair is the right one."""
+"""Kinds of shape problems from public questions: each error names the line, and its first repair is the right one."""
 
 from __future__ import annotations
 
@@ -122,3 +122,11 @@ def test_a_table_with_another_number_of_rows_for_an_embedding():
     words = layers.Embedding(101, 8)
     words.build((None,))
     assert codes(failed(lambda: words.set_weights([np.zeros((100, 8))])))[0] == "layers.Embedding(100, 8)"
+
+
+def test_labels_to_validate_on_that_lack_a_class():
+    model = lamina.Sequential([lamina.Input((2,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    x, y, y_val = np.zeros((3, 2)), np.eye(3), np.eye(2)
+    error = failed(lambda: model.fit(x, y, validation_data=(np.zeros((2, 2)), y_val), verbose=0))
+    assert codes(error)[0] == "y_val = keras.utils.to_categorical(y_val.argmax(-1), num_classes=3)"

@@ -178,6 +178,11 @@ def _units(m: Meeting) -> Found:
     no_choice = last == 1 and m.kind == "categorical" and not m.name.startswith("binary")
     if last is None or not dims.is_known(last) or last == m.pred[-1] or no_choice:
         return
+    few = m.kind == "categorical" and m.classes is not None and last < m.classes
+    if few and m.validating and not m.inner and m.fits((*m.true[:-1], m.classes)):
+        code = f"{m.y} = keras.utils.to_categorical({m.y}.argmax(-1), num_classes={m.classes})"
+        yield Fix("a class is missing here: make a column for every class", code, f"(None, {m.classes})")
+        return
     what = "class" if m.kind == "categorical" else "value"
     found = m.change_units(int(last), f"give the last layer one output per {what} of the labels")
     if found is None and m.head.trial is None and m.fits(m.true, (*m.pred[:-1], last)):

@@ -48,6 +48,7 @@ class Meeting:
         self.name, self.kind, self.axis = clash.name, clash.kind, clash.axis
         self.true, self.pred = clash.true, clash.pred
         self.values = values if isinstance(values, np.ndarray) else None
+        self.validating = validating
         self.y, self.inner = _labels_name(site, place, _output_names(model), validating)
         self.target = self.y if _is_place(self.y) else "y"
         self.head = Head(model, place)
