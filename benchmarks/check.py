@@ -1,6 +1,6 @@
 """How long `lamina.shapes.check`, an error, and `lamina.shapes.draw` take for a model of ResNet50's size.
 
-    python benchmarks/check.py
+python benchmarks/check.py
 """
 
 from __future__ import annotations

@@ -71,9 +71,17 @@ def first_without_or(fixes: list[Fix]) -> list[Fix]:
 def _metric(m: Meeting) -> list[Fix]:
     """A metric for the other kind of labels."""
     if m.kind == "categorical" and m.fits(m.true, kind="sparse"):
-        return [Fix("take the metric for class numbers", 'metrics=["accuracy"], or "sparse_categorical_accuracy"', tried=False)]
+        return [
+            Fix(
+                "take the metric for class numbers",
+                'metrics=["accuracy"], or "sparse_categorical_accuracy"',
+                tried=False,
+            )
+        ]
     if m.kind == "sparse" and m.fits(m.true, kind="categorical"):
-        return [Fix("take the metric for one-hot labels", 'metrics=["accuracy"], or "categorical_accuracy"', tried=False)]
+        return [
+            Fix("take the metric for one-hot labels", 'metrics=["accuracy"], or "categorical_accuracy"', tried=False)
+        ]
     return repairs(m)
 
 

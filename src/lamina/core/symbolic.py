@@ -12,8 +12,8 @@ import jax
 from lamina.core import context, dtypes
 from lamina.core.variable import StateScope
 from lamina.shapes import dims, tracing
-from lamina.shapes.errors import ShapeError
 from lamina.shapes.conditions import Condition, collecting
+from lamina.shapes.errors import ShapeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -153,9 +153,7 @@ class PReLU(Layer):
     """
 
     signature = "batch *axis -> batch *axis"
-    common_mistakes = (
-        "Images of several sizes need shared_axes=[1, 2]: otherwise each pixel has its own slope.",
-    )
+    common_mistakes = ("Images of several sizes need shared_axes=[1, 2]: otherwise each pixel has its own slope.",)
     example_input = (None, 28, 28, 3)
     example_config: ClassVar[dict[str, Any]] = {"shared_axes": [1, 2]}
 

@@ -13,7 +13,16 @@ from lamina.core.seeds import SeedGenerator
 from lamina.core.variable import Variable
 
 T = TypeVar("T")
-_PASSED_OVER = ("_captured", "_made_at", "_nodes", "_losses", "_graph", "_loss_tracker", "_compile_metrics", "_compile_arguments")
+_PASSED_OVER = (
+    "_captured",
+    "_made_at",
+    "_nodes",
+    "_losses",
+    "_graph",
+    "_loss_tracker",
+    "_compile_metrics",
+    "_compile_arguments",
+)
 
 
 def held(owner: Any, kind: type[T] | tuple[type[T], ...]) -> list[T]:

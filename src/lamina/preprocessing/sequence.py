@@ -53,9 +53,7 @@ def pad_sequences(
         if not len(kept):
             continue
         if kept.shape[1:] != rest:
-            raise ValueError(
-                f"`sequences`[{place}] has entries of shape {kept.shape[1:]}; those before it have {rest}"
-            )
+            raise ValueError(f"`sequences`[{place}] has entries of shape {kept.shape[1:]}; those before it have {rest}")
         where = slice(size - len(kept), None) if padding == "pre" else slice(None, len(kept))
         padded[place, where] = kept
     return padded

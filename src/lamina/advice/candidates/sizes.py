@@ -102,4 +102,6 @@ def wrong_units(case: Case) -> Iterator[Fix | None]:
             kind = type(case.layer).__name__
             result = case.trial.attempt(layer=trying.fresh(case.layer))
             if result is not None:
-                yield Fix("or use a layer of its own here, with weights of its own", f"a new layers.{kind}(...)", tried=False)
+                yield Fix(
+                    "or use a layer of its own here, with weights of its own", f"a new layers.{kind}(...)", tried=False
+                )
