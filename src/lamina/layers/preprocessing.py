@@ -144,7 +144,7 @@ class Normalization(Layer):
 
     def _check_statistics(self, sizes: tuple[Any, ...], input_shape: Any) -> None:
         """Refuse a mean and variance that are not one number for each feature."""
-        given = np.shape(self.input_mean)
+        given = np.asarray(self.input_mean).shape
         spread = tuple(self._spread)
         if None in sizes or math.prod(given) == math.prod(sizes):
             return

@@ -26,7 +26,7 @@ def check_class_weight(class_weight: Any) -> dict[int, float] | None:
         raise ShapeError(
             f"`class_weight`={class_weight!r}: expected a dict from classes to weights, such as {{0: 1.0}}",
             expected="{0: weight, 1: weight, ...}",
-            received=f"{type(class_weight).__name__} {np.shape(class_weight) or ''}".rstrip(),
+            received=f"{type(class_weight).__name__} {getattr(class_weight, 'shape', '')}".rstrip(),
             fixes=fixes,
         )
     for label in class_weight:
