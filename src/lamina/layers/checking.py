@@ -203,6 +203,9 @@ def check_known(layer: Any, shapes: list[tuple[Any, ...]]) -> None:
 
 def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | None:
     """A `ShapeError` for an exception that came out of jax inside a layer's `call`; ``None`` for any other."""
+    if isinstance(error, ShapeError) and error.layer is None:  # of an operation: say whose
+        error.layer = layer.name
+        error.about(notes=[("inside", describe(layer))])
     if isinstance(error, ShapeError) or not isinstance(error, (TypeError, ValueError)):
         return None
     if tracing.is_inconclusive(error):
