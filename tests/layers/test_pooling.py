@@ -80,7 +80,7 @@ def test_integers_stay_integers_in_a_maximum():
 
 
 def test_open_sizes_give_expressions():
-    assert str(layers.MaxPooling1D(2)(lamina.Input(("t", 2))).dims) == "(batch, (t - 2)//2 + 1, 2)"
+    assert str(layers.MaxPooling1D(2)(lamina.Input(("t", 2))).dims) == "(batch, t//2, 2)"
     assert layers.GlobalMaxPooling2D()(lamina.Input((None, None, 2))).shape == (None, 2)
 
 

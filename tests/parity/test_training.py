@@ -137,6 +137,8 @@ MODELS = [dense, regression, sound, images, text, series, two_outputs, nested]
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_fit_follows_keras(make):
+    keras.utils.clear_session()  # both number the names of metrics from the start
+    lamina.utils.clear_session()
     theirs, (x, y), more = make(keras)
     ours, _, _ = make(lamina)
     ours.set_weights(theirs.get_weights())

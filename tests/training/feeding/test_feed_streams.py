@@ -5,14 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
+from numbers_dataset import Numbers, batch
 
 from lamina.shapes.errors import ShapeError
 from lamina.training.feeding import PyDataset, StreamFeed, make_feed, validation_split  # noqa: F401
 from lamina.training.feeding.prefetch import Prefetch
-
-
-def batch(i, n=2):
-    return np.full((n, 3), float(i)), np.full(n, i)
 
 
 def generate(count, log=None):
@@ -38,24 +35,6 @@ def _no_thread_is_left():
             return
         time.sleep(0.02)
     raise AssertionError(f"left behind: {threads()}")
-
-
-class Numbers(PyDataset):
-    def __init__(self, count=4, **kwargs):
-        super().__init__(**kwargs)
-        self.count, self.log = count, []
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, index):
-        return batch(index)
-
-    def on_epoch_begin(self):
-        self.log.append("begin")
-
-    def on_epoch_end(self):
-        self.log.append("end")
 
 
 def test_a_generator_for_one_epoch():
