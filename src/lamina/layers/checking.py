@@ -99,7 +99,7 @@ def check_arguments(layer: Any, info: Any, args: tuple[Any, ...], inputs: Any) -
         ValueError: there are too many arguments, or a layer came that was not called, a shape, or plain numbers.
     """
     if info.most is not None and len(args) > info.most:
-        takes = f"{info.most} argument{'s' if info.most != 1 else ''}: {', '.join(info.names)}"
+        takes = f"{info.most} argument{'s' if info.most != 1 else ''}: {', '.join(info.names[: info.most])}"
         raise ShapeError(
             f"{describe(layer)} takes {takes}; {len(args)} came. Give several tensors as one list: layer([a, b])",
             layer=layer.name,

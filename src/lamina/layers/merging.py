@@ -30,13 +30,20 @@ def listed(layer: Any, inputs: Any, exactly: int | None = None) -> list[Any]:
     """The inputs of a merging layer as a list.
 
     Raises:
-        ValueError: they are no list, or not as many as the layer takes.
+        ShapeError: they are no list, or not as many as the layer takes.
     """
-    if not isinstance(inputs, (list, tuple)):
-        raise ValueError(f"{describe(layer)} takes a list of tensors, such as [a, b]; one tensor came")
-    if exactly is not None and len(inputs) != exactly:
-        raise ValueError(f"{describe(layer)} takes {exactly} inputs; {len(inputs)} came")
-    return list(inputs)
+    several = isinstance(inputs, (list, tuple))
+    if several and exactly in (None, len(inputs)):
+        return list(inputs)
+    shapes = ", ".join(dims.show_shape(dims.to_public(t.shape)) for t in (inputs if several else [inputs]))
+    count = f"{exactly} tensors" if exactly is not None else "tensors"
+    takes = f"{exactly} inputs; {len(inputs)}" if several else "a list of tensors, such as [a, b]; one tensor"
+    raise ShapeError(
+        f"{describe(layer)} takes {takes} came",
+        layer=layer.name,
+        expected=f"a list of {count}",
+        received=f"[{shapes}]" if several else shapes,
+    )
 
 
 def same_rank(tensors: Sequence[Any]) -> list[Any]:
@@ -135,7 +142,7 @@ class _Skipping(_Merge):
         """The value that changes no other."""
         raise ValueError(f"{type(self).__name__} does not say what stands for a masked element")
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Any, *, mask: Any = None) -> Any:
         masks = mask if isinstance(mask, (list, tuple)) else [None]
         if all(m is None for m in masks):
             return super().call(inputs)
@@ -187,8 +194,7 @@ class Subtract(_Merge):
         Inputs: a list of two tensors `(batch, ...)` whose sizes agree or are 1; output `(batch, ...)`.
 
     Raises:
-        ValueError: there are not exactly two inputs.
-        ShapeError: sizes do not fit; the message names the inputs and the axis.
+        ShapeError: there are not exactly two inputs, or sizes do not fit; the message names the inputs and the axis.
 
     Example:
 

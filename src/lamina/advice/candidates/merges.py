@@ -7,13 +7,27 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from lamina.advice import names, trying
 from lamina.advice.candidates.case import Case
 from lamina.advice.candidates.windows import same_padding
+from lamina.advice.inner import InnerTrial
 from lamina.core import config
 from lamina.shapes import dims
 from lamina.shapes.errors import Fix
 
 _ND = {3: "1D", 4: "2D", 5: "3D"}
+
+
+def as_list(case: Case) -> Iterator[Fix | None]:
+    """Tensors that were given one by one, and not as a list."""
+    given = case.trial.args
+    if len(given) < 2 or not all(hasattr(a, "shape") for a in given) or isinstance(case.trial, InnerTrial):
+        return
+    result = trying.Trial(case.layer, (list(given),), {}, case.trial.was_built).attempt()
+    call = next((c for c in names.calls(case.error.call_site) if len(c.args) == len(given)), None)
+    if result is not None and call is not None:
+        parts = [names.short(a) or f"input_{i}" for i, a in enumerate(call.args, 1)]
+        yield Fix("give one list of tensors", f"[{', '.join(parts)}]", trying.shown(result))
 
 
 def misfit(case: Case) -> Iterator[Fix | None]:
