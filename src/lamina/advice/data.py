@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 
 from lamina.advice import names, trying
 from lamina.advice.candidates import data as candidates
+from lamina.advice.candidates import sizes
 from lamina.core import tree
 from lamina.core.symbolic import KerasTensor
 from lamina.shapes import dims
-from lamina.shapes.errors import CallSite, Fix
+from lamina.shapes.errors import CallSite, Fix, user_frames
 
 METHODS = ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch")
 _MOST = 4
@@ -42,6 +44,7 @@ class Meeting:
         others: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
     ):
         self.samples, self.others, self.called = samples, others, ""
+        self.labels: tuple[int, ...] | None = None
         self.model, self.x, self.was_built, self.site = model, x, was_built, site
         graph = getattr(model, "_graph", None) if was_built else None
         self.inputs: list[KerasTensor] = list(graph.input_tensors) if graph is not None else []
@@ -74,6 +77,20 @@ class Meeting:
                 )
         yield from self.other_input(tuple(leaf.shape))
 
+    def resized(self, near: Sequence[dict[tuple[str, int], int]]) -> Iterator[Fix]:
+        """The data brought to the next sizes that the model takes, where it has one input."""
+        if not self.is_readable or len(self.inputs) != 1 or len(self.leaves) != 1:
+            return
+        x, y = self._name(), names.argument(self.site, METHODS, "y", 1)
+        wanted = [{axis: size for (_, axis), size in sizes.items()} for sizes in near]
+        for title, code in sizes.near(tuple(self.leaves[0].shape), wanted, self.labels):
+            of_x, _, of_y = code.partition(" and ")
+            result = self.attempt(lambda value, code=of_x: trying.evaluate(_runnable(code), x=value))
+            if result is not None:
+                said = candidates.written(of_x, x)
+                said += f" and {candidates.written(of_y, y)}" if of_y else ""
+                yield Fix(title, said, trying.shown(result))
+
     def other_input(self, shape: tuple[Any, ...]) -> Iterator[Fix]:
         """The model made for this data."""
         if len(self.inputs) != 1 or len(shape) < 2:
@@ -95,13 +112,18 @@ class Meeting:
             for new, old in pairs
         )
 
-    def attempt(self, change: Any, structure: Any = None) -> Any:
-        """What the model gives for changed data; ``None`` if it does not fit."""
+    def attempt(self, change: Any, given: Sequence[jax.ShapeDtypeStruct] | None = None) -> Any:
+        """What the model gives for changed data; ``None`` if it does not fit.
+
+        Args:
+            change: makes the data from the leaves of what was given.
+            given: shapes of other arrays to make it from.
+        """
         model = self.model
         if not self.was_built:
             model = trying.copy_of(model)
             trying.unbuild(model)
-        specs = [self._spec(leaf) for leaf in self.leaves]
+        specs = given if given is not None else [self._spec(leaf) for leaf in self.leaves]
 
         def run(*values: Any) -> Any:
             changed = change(*values)
@@ -145,8 +167,11 @@ class Meeting:
 
     def _several(self) -> Iterator[Fix]:
         given = self._element_names()
+        if isinstance(self.x, dict) and len(self.x) == len(self.inputs):
+            yield from self._renamed(self.x)
         if len(self.leaves) < len(self.inputs):
-            yield from self._missing(given)
+            yield from self._split()
+            yield from self._gathered()
         elif len(self.inputs) == 1 and len(self.leaves) > 1:
             yield from self._joined()
         elif len(self.leaves) == len(self.inputs):
@@ -163,12 +188,73 @@ class Meeting:
             return [str(key) for key in self.x]
         return [f"{self._name()}[{i}]" for i in range(len(self.leaves))]
 
-    def _missing(self, given: Sequence[str]) -> Iterator[Fix]:
-        listed = ", ".join(self.input_names)
-        title = f"give a list of {len(self.inputs)} arrays, one for each input"
-        yield Fix(title, f"[{listed}]", tried=False)
-        named = ", ".join(f'"{name}": {name}' for name in self.input_names)
-        yield Fix("or a dict by the inputs' names", f"{{{named}}}", tried=False)
+    def _renamed(self, x: dict[Any, Any]) -> Iterator[Fix]:
+        """A dict whose names are not those of the inputs."""
+        declared = self.model._graph.inputs
+        wanted = list(declared) if isinstance(declared, dict) else self.input_names
+        unknown, missing = [k for k in x if k not in wanted], [n for n in wanted if n not in x]
+        texts = self._entries() or {key: names.indexed(self._name(), f"[{key!r}]") for key in x}
+        for order in itertools.permutations(sorted(missing, key=str)) if 0 < len(missing) <= 3 else ():
+            new = {**{key: key for key in x}, **dict(zip(sorted(unknown, key=str), order, strict=True))}
+
+            def rename(*values: Any, new: dict[Any, Any] = new) -> Any:
+                return {new[key]: value for key, value in tree.unflatten_as(x, list(values)).items()}
+
+            result = self.attempt(rename)
+            if result is not None:
+                entries = ", ".join(f'"{new[key]}": {texts[key]}' for key in x)
+                title = f"call {', '.join(map(repr, unknown))} by the name of the input"
+                yield Fix(title, f"{{{entries}}}", trying.shown(result))
+
+    def _entries(self) -> dict[Any, str]:
+        """What was written for each entry of a dict of data."""
+        for call in names.calls(self.site):
+            node = names.argument_node(call, "x", 0)
+            if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
+                return {k.value: names.short(v) for k, v in zip(node.keys, node.values, strict=True)}  # type: ignore[union-attr]
+        return {}
+
+    def _split(self) -> Iterator[Fix]:
+        """One array that holds what several inputs take."""
+        if len(self.leaves) != 1:
+            return
+        x, count = self._name(), len(self.inputs)
+        sizes = [tuple(t.dims)[-1] for t in self.inputs]
+        if all(map(dims.is_known, sizes)):
+            ends = list(itertools.accumulate(map(int, sizes)))
+            cuts = [f"{{x}}[..., {a}:{b}]" for a, b in zip([0, *ends], ends, strict=False)]
+            yield from self._cut("divide its columns among the inputs", cuts, x, ends[-1], -1)
+        yield from self._cut("give each input its part", [f"{{x}}[:, {i}]" for i in range(count)], x, count, 1)
+        yield from self._cut("give each input its part", [f"{{x}}[{i}]" for i in range(count)], x, count, 0)
+
+    def _cut(self, title: str, parts: list[str], x: str, total: int, axis: int) -> Iterator[Fix]:
+        """The parts, if they are all of the array along an axis and fit."""
+        shape = tuple(self.leaves[0].shape)
+        if len(shape) <= max(axis, 1) or shape[axis] != total:
+            return
+        code = f"[{', '.join(parts)}]"
+        result = self.attempt(lambda value: trying.evaluate(_runnable(code), x=value))
+        if result is not None:
+            yield Fix(title, code.replace("{x}", names.indexed(x, "")), trying.shown(result))
+
+    def _gathered(self) -> Iterator[Fix]:
+        """The arrays among the user's variables that the inputs want, each by a name like its input's."""
+        frame = next(user_frames(), None)
+        arrays = {n: v for n, v in frame.f_locals.items() if isinstance(v, np.ndarray)} if frame is not None else {}
+        chosen = []
+        for name, tensor in zip(self.input_names, self.inputs, strict=True):
+            alike = [n for n in arrays if n.lower() == name.lower()] or [n for n in arrays if name in n or n in name]
+            fits = [n for n in alike if n not in chosen and _fits(arrays[n].shape, tuple(tensor.dims))]
+            if not fits:
+                return
+            chosen.append(fits[0])
+        given = [self._spec(arrays[n]) for n in chosen]
+        result = self.attempt(lambda *values: list(values), given)
+        if result is not None:
+            title = f"give a list of {len(self.inputs)} arrays, one for each input"
+            yield Fix(title, f"[{', '.join(chosen)}]", trying.shown(result))
+            named = ", ".join(f'"{name}": {own}' for name, own in zip(self.input_names, chosen, strict=True))
+            yield Fix("or a dict by the inputs' names", f"{{{named}}}", trying.shown(result))
 
     def _joined(self) -> Iterator[Fix]:
         x = self._name()

@@ -94,6 +94,7 @@ def on_data(method: F) -> F:
                     meeting = _validation_meeting(self, kwargs, _calling_site(frame))
                 else:
                     meeting = Meeting(self, x, was_built, _calling_site(frame), _samples(args, kwargs))
+                    meeting.labels = getattr(args[0] if args else kwargs.get("y"), "shape", None)
                 advise(error, self, (x,), {}, was_built, meeting)
             raise
 
@@ -144,7 +145,9 @@ def advise(
     if error.fixes:
         return
     try:
+        near = getattr(error, "sizes_that_fit", ())
         of_data = meeting.fixes() if meeting is not None else iter(())
+        of_data = itertools.chain(meeting.resized(near) if meeting is not None and near else (), of_data)
         case = _case(error, origin, outer, args, kwargs, was_built)
         on_layer = case_fixes(case) if case is not None else iter(())
         is_first = case is None or not case.trial.layers_before()

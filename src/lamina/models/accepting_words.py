@@ -7,6 +7,7 @@ from typing import Any
 from lamina.layers.layer import Layer
 from lamina.models.accepting import Acceptance, Probe, Rule, accepted_sizes
 from lamina.models.open_sizes import OpenSizes, solve_for
+from lamina.models.size_words import any_of, multiple
 from lamina.shapes import dims
 
 
@@ -63,31 +64,14 @@ def _scaled(open_sizes: OpenSizes, rule: Rule) -> tuple[str, Rule]:
 
 def _sizes_text(rule: Rule) -> str:
     if rule.listed:
-        return " = " + _any_of(rule.listed)
+        return " = " + any_of(rule.listed)
     if rule.period == 1:
         if rule.most is not None:
             return f": {rule.least} to {rule.most}" if rule.most > rule.least else f" = {rule.least}"
         return f" >= {rule.least}" if rule.least > 1 else ": any size"
     limits = [] if rule.least <= rule.period else [f"{rule.least} or more"]
     limits += [] if rule.most is None else [f"{rule.most} at most"]
-    return ", ".join([": " + _multiple(rule), *limits])
-
-
-def _multiple(rule: Rule) -> str:
-    if rule.residues == (0,):
-        return f"a multiple of {rule.period}"
-    more = [f"{r} more than a multiple" if r else "a multiple" for r in rule.residues]
-    missing = [r for r in range(rule.period) if r not in rule.residues]
-    if len(missing) == 1 and rule.period > 2:
-        return f"not {'a' if not missing[0] else f'{missing[0]} more than a'} multiple of {rule.period}"
-    return f"{_any_of(more)} of {rule.period}"
-
-
-def _any_of(items: Any) -> str:
-    words = [str(item) for item in items]
-    if len(words) > 6:
-        words = [*words[:5], "..."]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    return ", ".join([": " + multiple(rule.period, rule.residues), *limits])
 
 
 def _equalities(open_sizes: OpenSizes, rule: Rule) -> list[str]:

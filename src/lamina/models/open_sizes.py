@@ -10,11 +10,14 @@ from lamina.core.symbolic import KerasTensor, Node
 from lamina.layers.checking import describe
 from lamina.layers.layer import Layer
 from lamina.layers.merging import axis_name
+from lamina.models.size_words import multiple, repeating
 from lamina.shapes import dims
 from lamina.shapes.conditions import Condition
 from lamina.shapes.errors import ShapeError
 
 BATCH = str(dims.BATCH)
+
+_TRIED = range(65, 257)  # sizes that conditions are tried at for a message: where the rule is not yet that of small ones
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,42 @@ class OpenSizes:
             f"{self.shown[name]}={sizes[name]} in " + " and ".join(f'"{i}"' for i in self.inputs_of(name))
             for name in condition.names
         ]
-        return ShapeError(
+        error = ShapeError(
             f'"{model}" cannot take these sizes: {condition.layer} needs the same {condition.axis} in its '
             f"inputs, and gets {left} and {right}",
             layer=model,
-            expected=condition.show(self.shown) + (", or either of them 1" if condition.or_one else ""),
+            expected=self._in_words(condition, sizes),
             received=", ".join(came),
         )
+        error.__dict__["sizes_that_fit"] = self._near(sizes)
+        return error
+
+    def _in_words(self, condition: Condition, sizes: dict[str, int]) -> str:
+        """What is needed: as multiples, where the conditions on a size come to that."""
+        said = []
+        for name in condition.names if len(condition.names) == 1 else ():
+            rule = repeating({n for n in _TRIED if self._fits_alone(name, n)}, _TRIED)
+            if rule is not None and sizes[name] % rule[0] not in rule[1]:
+                said = [f"{self.shown[name]}: {multiple(*rule)}"]
+        said = said or [condition.show(self.shown)]
+        return said[0] + (", or either of them 1" if condition.or_one else "")
+
+    def _fits_alone(self, name: str, size: int) -> bool:
+        """Whether a size meets the conditions that speak of it alone, and leaves something."""
+        own = [c for c in self.conditions if c.names == [name]]
+        return all(c.is_met({name: size}) and min(c.at({name: size})) > 0 for c in own)
+
+    def _near(self, sizes: dict[str, int]) -> list[dict[tuple[str, int], int]]:
+        """The next sizes above and below that meet all conditions, by input and axis."""
+        found = []
+        for step, last in ((1, len(_TRIED)), (-1, -len(_TRIED))):
+            near = {
+                name: next((n for n in range(size, size + last, step) if n > 1 and self._fits_alone(name, n)), 0)
+                for name, size in sizes.items()
+            }
+            if all(near.values()) and all(c.is_met(near) for c in self.conditions):
+                found.append({(p.input, p.axis): dims.size_at(p.dim, near) for p in self.places})
+        return found
 
 
 def _conditions(nodes: Sequence[Node], symbols: set[str]) -> Iterator[Condition]:

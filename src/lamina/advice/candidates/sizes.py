@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lamina.advice import trying
@@ -46,6 +46,36 @@ def open_sizes(case: Case) -> Iterator[Fix | None]:
         if fix is not None:
             yield fix
             return
+
+
+def near(
+    shape: Sequence[int], fitting: Sequence[dict[int, int]], labels: Sequence[int] | None = None
+) -> Iterator[tuple[str, str]]:
+    """Data of a size that the model does not take, brought to the next one that it does.
+
+    Args:
+        shape: shape of the data.
+        fitting: sizes that fit, by axis.
+        labels: shape of the labels; where they have the same sizes, they are changed too.
+
+    Yields:
+        Titles, and code in which ``{x}`` stands for the data, followed by that for the labels after an "and".
+    """
+    together = labels is not None and len(labels) == len(shape) and list(labels[1:-1]) == list(shape[1:-1])
+    for wanted in fitting:
+        sizes = [wanted.get(i, s) for i, s in enumerate(shape)]
+        shown = "x".join(str(sizes[i]) for i in sorted(wanted))
+        if all(new >= old for new, old in zip(sizes, shape, strict=True)):
+            margins = ", ".join(f"(0, {new - old})" for new, old in zip(sizes, shape, strict=True))
+            title, code = f"pad the data to {shown}", f"np.pad({{x}}, ({margins}))"
+        else:
+            off = max(i for i, (new, old) in enumerate(zip(sizes, shape, strict=True)) if new != old)
+            index = [":" if new == old else f":{new}" for new, old in zip(sizes, shape, strict=True)][: off + 1]
+            title, code = f"or cut the data to {shown}", f"{{x}}[{', '.join(index)}]"
+        yield (f"{title}, and the labels", f"{code} and {code}") if together else (title, code)
+    if len(shape) == 4 and fitting and not together and set(fitting[-1]) == {1, 2}:
+        size = (fitting[-1][1], fitting[-1][2])
+        yield f"or resize the images to {size[0]}x{size[1]}", f"lamina.ops.image.resize({{x}}, {size})"
 
 
 def wrong_total(case: Case) -> Iterator[Fix | None]:
