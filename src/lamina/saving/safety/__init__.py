@@ -1,0 +1,1 @@
+"""Guards: what stands between a file from anyone and the rest of the library."""

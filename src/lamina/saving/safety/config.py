@@ -1,0 +1,125 @@
+"""JSON out of a file: bounded before it is taken apart, and held against the bytes of weights that come with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lamina.saving.safety import limits
+from lamina.saving.safety.errors import FileProblem, quote
+
+
+def read_json(data: bytes | str, source: str) -> Any:
+    """Decode a configuration.
+
+    Args:
+        data: the JSON text.
+        source: what it is, for messages, such as ``"config.json"``.
+
+    Raises:
+        FileProblem: it is not JSON, or larger, deeper or stranger than configurations are.
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
+    if len(raw) > limits.CONFIG_BYTES:
+        raise FileProblem(f"{source}: {len(raw)} bytes; at most {limits.CONFIG_BYTES} are read")
+    if raw.count(b"[") + raw.count(b"{") > limits.BRACKETS or raw.count(b",") > limits.CONFIG_VALUES:
+        raise FileProblem(f"{source}: more entries than any configuration has")
+    try:
+        text = raw.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=lambda pairs: _once(pairs, source), parse_int=_whole)
+    except RecursionError as error:
+        raise FileProblem(f"{source}: nested more than {limits.CONFIG_DEPTH} deep") from error
+    except UnicodeDecodeError as error:
+        raise FileProblem(f"{source}: not UTF-8 text (at byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise FileProblem(f"{source}: not JSON ({error})") from error
+    _check_form(value, source)
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 40:
+        raise FileProblem(f"a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def _once(pairs: list[tuple[str, Any]], source: str) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise FileProblem(f"{source}: the key {quote(twice)} stands twice in one object")
+    return found
+
+
+def _check_form(value: Any, source: str) -> None:
+    level = [value]
+    for _ in range(limits.CONFIG_DEPTH):
+        inner: list[Any] = []
+        for entry in level:
+            if isinstance(entry, dict):
+                _check_keys(entry, source)
+                inner.extend(entry.values())
+            elif isinstance(entry, list):
+                inner.extend(entry)
+            elif isinstance(entry, str) and len(entry) > limits.STRING_LENGTH:
+                raise FileProblem(f"{source}: a string of {len(entry)} characters")
+        if not inner:
+            return
+        level = [entry for entry in inner if isinstance(entry, (dict, list, str))]
+    raise FileProblem(f"{source}: nested more than {limits.CONFIG_DEPTH} deep")
+
+
+def _check_keys(entry: dict[str, Any], source: str) -> None:
+    for key in entry:
+        if len(key) > limits.NAME_LENGTH:
+            raise FileProblem(f"{source}: a key of {len(key)} characters, {quote(key)}")
+
+
+def check_sizes(config: Any, available_bytes: int) -> None:
+    """Refuse a configuration whose numbers no model of that file can have, before anything is made of it.
+
+    Args:
+        config: the configuration, decoded.
+        available_bytes: bytes of weights in the file; weights may take `budget` of it.
+
+    Raises:
+        FileProblem: a number is absurd; the message names the layer and the argument.
+    """
+    layers = 0
+    pending: list[tuple[Any, str, str]] = [(config, "", "")]
+    while pending:
+        value, layer, key = pending.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                layers += 1
+                layer = _name_of(value, layer)
+                if layers > limits.LAYERS * 10:
+                    raise FileProblem(f"more than {limits.LAYERS * 10} objects in one configuration")
+            pending.extend((entry, layer, str(name)) for name, entry in value.items())
+        elif isinstance(value, list):
+            pending.extend((entry, layer, key) for entry in value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            _check_number(value, layer, key)
+
+
+def _name_of(value: dict[str, Any], outer: str) -> str:
+    settings = value.get("config")
+    name = settings.get("name") if isinstance(settings, dict) else None
+    name = name if isinstance(name, str) else value.get("name")
+    if isinstance(name, str):
+        if len(name) > limits.NAME_LENGTH:
+            raise FileProblem(f"a name of {len(name)} characters, {quote(name)}")
+        return f"{value.get('class_name')} {name!r}"
+    return outer or str(value.get("class_name"))
+
+
+def _check_number(value: int, layer: str, key: str) -> None:
+    bound = limits.SEED if "seed" in key else limits.WHOLE_NUMBER
+    if abs(value) > bound:
+        raise FileProblem(f"{layer or 'configuration'}: `{key}`={value} is more than any size can be ({bound})")
+
+
+def budget(available_bytes: int) -> int:
+    """Bytes that the weights of a model may take, made for a file that holds so many."""
+    return max(limits.FREE_WEIGHT_BYTES, limits.WEIGHT_RATIO * available_bytes)
