@@ -6,7 +6,9 @@ import atexit
 import contextlib
 import dataclasses
 import json
+import math
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -48,10 +50,11 @@ def _ask(window: walk.Window, request: dict[str, Any], seconds: float) -> Iterat
             yield from _here(window, request, bounds)
             return
         place = {"path": os.path.abspath(window.path), "start": window.start, "size": window.size}
-        line = json.dumps({**request, **place, "limits": bounds}).encode() + b"\n"
+        work = {**request, **place, "limits": bounds, "seconds": math.ceil(seconds)}
+        line = json.dumps(work).encode() + b"\n"
         finished = False
         try:
-            yield from _talk(process, line, seconds)
+            yield from _talk(process, line, limits.CLOCK_FACTOR * seconds)
             finished = True
         finally:
             if not finished:
@@ -96,11 +99,18 @@ def _talk(process: subprocess.Popen[bytes], line: bytes, seconds: float) -> Iter
                 yield head["done"]
             return
     except (EOFError, BrokenPipeError, json.JSONDecodeError, struct.error) as error:
-        why = f"was not done after {seconds:.0f} seconds" if late.is_set() else "broke down on it"
-        raise FileProblem(f"damaged: HDF5's library {why}") from error
+        slow = late.is_set() or _ended_by_time(process)
+        why = "did not come to an end" if slow else "broke down"
+        raise FileProblem(f"damaged: HDF5's library {why} on it") from error
     finally:
         timer.cancel()
     raise FileProblem(refused)
+
+
+def _ended_by_time(process: subprocess.Popen[bytes]) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    return process.returncode == -getattr(signal, "SIGXCPU", 0)
 
 
 def _receive(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], bytes]:

@@ -54,6 +54,7 @@ class Hdf5Limits:
 
 
 MEMORY_BYTES = 1536 * MB  # address space of the process that walks
-WALK_SECONDS = 10.0  # for the smallest file
+WALK_SECONDS = 3.0  # of computing, for the smallest file; real ones take milliseconds
 WALK_SECONDS_PER_MB = 0.05  # and for each MB of it
 READ_SECONDS_PER_MB = 0.2  # of packed values
+CLOCK_FACTOR = 8.0  # by the clock it may take longer: other programs run, disks are slow
