@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import math
 import re
 import threading
 import weakref
@@ -19,6 +20,51 @@ class _State(threading.local):
         self.names: list[str] = []
         self.scopes: list[Any] = []
         self.observer: Any = None
+        self.allowance: Allowance | None = None
+
+
+class TooLarge(ValueError):
+    """A variable would take more memory than is allowed now.
+
+    Attributes:
+        path, shape: the variable's.
+    """
+
+    def __init__(self, path: str, shape: tuple[int, ...], size: int, left: int):
+        super().__init__(f"the weight {path!r} of shape {shape} would take {size} bytes; {left} are allowed")
+        self.path, self.shape = path, shape
+
+
+class Allowance:
+    """Bytes that variables may take in all while a model is made out of a file that says how large they are.
+
+    Args:
+        size: the bytes.
+    """
+
+    def __init__(self, size: int):
+        self.left = size
+
+    def take(self, path: str, shape: tuple[int, ...], itemsize: int) -> None:
+        """Take the bytes of one variable.
+
+        Raises:
+            TooLarge: they are not there.
+        """
+        size = math.prod(shape) * itemsize
+        if size > self.left:
+            raise TooLarge(path, shape, size, self.left)
+        self.left -= size
+
+
+@contextlib.contextmanager
+def allowing(allowance: Allowance | None) -> Iterator[None]:
+    """Variables made inside take their memory from an allowance."""
+    outer, state.allowance = state.allowance, allowance
+    try:
+        yield
+    finally:
+        state.allowance = outer
 
 
 state = _State()

@@ -70,6 +70,8 @@ class Variable:
         if self._initializer is not None:
             name = dtypes.canonical(dtype)
             shape = tuple(int(s) for s in shape)
+            if context.state.allowance is not None:
+                context.state.allowance.take(self.path, shape, np.dtype(name).itemsize)
             if abstract:
                 return jnp.zeros(shape, name)
             with jax.ensure_compile_time_eval():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from lamina.core import context
 from lamina.saving.safety import limits
 from lamina.saving.safety.errors import FileProblem, quote
 
@@ -76,31 +79,79 @@ def _check_keys(entry: dict[str, Any], source: str) -> None:
             raise FileProblem(f"{source}: a key of {len(key)} characters, {quote(key)}")
 
 
-def check_sizes(config: Any, available_bytes: int) -> None:
-    """Refuse a configuration whose numbers no model of that file can have, before anything is made of it.
+@contextlib.contextmanager
+def making(config: Any, available_bytes: int | None = None) -> Iterator[None]:
+    """Inside, a model is made of a configuration: its numbers and the memory of its weights are bounded.
 
     Args:
         config: the configuration, decoded.
-        available_bytes: bytes of weights in the file; weights may take `budget` of it.
+        available_bytes: bytes of weights in the file; ``None`` where a configuration comes without a file.
+
+    Raises:
+        FileProblem: a size is absurd; the message names the layer and the argument.
+    """
+    check_sizes(config, available_bytes)
+    try:
+        with context.allowing(context.Allowance(budget(available_bytes))):
+            yield
+    except context.TooLarge as error:
+        raise FileProblem(_explained(error, config)) from error
+
+
+def budget(available_bytes: int | None) -> int:
+    """Bytes that the weights of a model may take which is made for a file that holds so many."""
+    if available_bytes is None:
+        return limits.CONFIG_WEIGHT_BYTES
+    return max(limits.FREE_WEIGHT_BYTES, limits.WEIGHT_RATIO * available_bytes)
+
+
+def check_sizes(config: Any, available_bytes: int | None = None) -> None:
+    """Refuse a configuration whose numbers no model can have, before anything is made of it.
+
+    Args:
+        config: the configuration, decoded.
+        available_bytes: bytes of weights in the file, which no single size may exceed by far; ``None`` if unknown.
 
     Raises:
         FileProblem: a number is absurd; the message names the layer and the argument.
     """
-    layers = 0
+    objects = 0
+    for layer, key, value in _entries(config):
+        if key == "class_name":
+            objects += 1
+            if objects > limits.OBJECTS:
+                raise FileProblem(f"more than {limits.OBJECTS} layers and other objects in one configuration")
+        elif isinstance(value, int) and abs(value) > (limits.SEED if "seed" in key else limits.WHOLE_NUMBER):
+            raise FileProblem(f"{layer or 'configuration'}: `{key}`={value} is more than any size can be")
+
+
+def _entries(config: Any) -> Iterator[tuple[str, str, Any]]:
+    """All plain values of a configuration, each with the layer it is in and the key it stands under."""
     pending: list[tuple[Any, str, str]] = [(config, "", "")]
     while pending:
         value, layer, key = pending.pop()
         if isinstance(value, dict):
-            if "class_name" in value:
-                layers += 1
-                layer = _name_of(value, layer)
-                if layers > limits.LAYERS * 10:
-                    raise FileProblem(f"more than {limits.LAYERS * 10} objects in one configuration")
+            layer = _name_of(value, layer) if "class_name" in value else layer
             pending.extend((entry, layer, str(name)) for name, entry in value.items())
-        elif isinstance(value, list):
+        elif isinstance(value, (list, tuple)):
             pending.extend((entry, layer, key) for entry in value)
-        elif isinstance(value, int) and not isinstance(value, bool):
-            _check_number(value, layer, key)
+        else:
+            yield layer, key, value
+
+
+def _explained(error: context.TooLarge, config: Any) -> str:
+    """The message with the layer and the argument that made a weight too large."""
+    places = error.path.split("/")
+    found = [
+        (layer, key, value)
+        for layer, key, value in _entries(config)
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1
+        if any(layer.endswith(f" {place!r}") for place in places) and any(size % value == 0 for size in error.shape)
+    ]
+    if not found:
+        return str(error)
+    layer, key, value = max(found, key=lambda entry: abs(entry[2]))
+    return f"{layer}: `{key}`={value}: {error}"
 
 
 def _name_of(value: dict[str, Any], outer: str) -> str:
@@ -112,14 +163,3 @@ def _name_of(value: dict[str, Any], outer: str) -> str:
             raise FileProblem(f"a name of {len(name)} characters, {quote(name)}")
         return f"{value.get('class_name')} {name!r}"
     return outer or str(value.get("class_name"))
-
-
-def _check_number(value: int, layer: str, key: str) -> None:
-    bound = limits.SEED if "seed" in key else limits.WHOLE_NUMBER
-    if abs(value) > bound:
-        raise FileProblem(f"{layer or 'configuration'}: `{key}`={value} is more than any size can be ({bound})")
-
-
-def budget(available_bytes: int) -> int:
-    """Bytes that the weights of a model may take, made for a file that holds so many."""
-    return max(limits.FREE_WEIGHT_BYTES, limits.WEIGHT_RATIO * available_bytes)

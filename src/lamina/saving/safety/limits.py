@@ -20,13 +20,14 @@ BRACKETS = 2_000_000  # lists and dictionaries in it: each takes 60 bytes and mo
 CONFIG_VALUES = 8_000_000  # entries of any sort
 CONFIG_DEPTH = 200  # nesting; a model inside a model takes about 8
 STRING_LENGTH = 16 * MB  # one string
-LAYERS = 20_000  # layers in one file, those nested in others included
+OBJECTS = 100_000  # layers, initializers and other objects in one file: 10,000 layers
 WHOLE_NUMBER = 2**31 - 1  # a size, count or index; XLA's own limits begin here
 SEED = 2**64  # seeds may use every bit
 
 # Memory taken by a configuration, for a file with fewer bytes of weights than it asks for
 WEIGHT_RATIO = 4  # bytes of weights in memory for each byte present: float16 files opened as float64
 FREE_WEIGHT_BYTES = 16 * MB  # files without weights (architecture only) may make this much, and small ones too
+CONFIG_WEIGHT_BYTES = 2**30  # a configuration on its own (model_from_json) may make this much
 TENSOR_VALUES = 2**40  # values of one symbolic tensor of known sizes
 
 # Values of weights in their place in the file
