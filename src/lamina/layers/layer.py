@@ -14,11 +14,10 @@ from lamina.advice import layer_call, silent_layers
 from lamina.core import context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, Node, has_symbolic, symbolic_leaves, trace_call
 from lamina.core.variable import StateScope, Variable, in_scope
-from lamina.layers import building, calling, capturing, checking
+from lamina.layers import building, calling, capturing, checking, traces
 from lamina.layers.legacy import take_legacy_arguments
 from lamina.layers.weights import WeightLists
 from lamina.shapes import errors
-from lamina.shapes.conditions import collecting
 from lamina.shapes.errors import ShapeError
 from lamina.shapes.signatures import Signature, label_axes
 
@@ -149,8 +148,7 @@ class Layer(WeightLists):
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._label_inputs(args, kwargs)
-        with collecting() as needed:
-            output_specs, mask_specs = trace_call(self._run, args, kwargs)
+        output_specs, mask_specs, needed = traces.trace(self, args, kwargs)
         outputs = jax.tree.map(KerasTensor.of_spec, output_specs)
         self._check_declared_output(args, kwargs, outputs)
         for tensor, mask in zip(symbolic_leaves(outputs), tree.flatten(mask_specs), strict=False):
