@@ -198,3 +198,9 @@ def test_wrong_arguments():
         forms(model, np.zeros((0, 128, 2)))
     with pytest.raises(ShapeError, match="differ in their number of samples"):
         forms(model, [np.zeros((3, 2)), np.zeros((4, 2))])
+
+
+def test_open_sizes_have_the_names_that_the_model_shows():
+    for _ in range(2):  # the names of the second model's open sizes are numbered inside
+        model = lamina.Sequential([lamina.Input((None, 2)), layers.Conv1D(4, 3)])
+    assert forms(model, np.zeros((6, 9, 2))).rows[-1].dims == "(batch, length - 2, 4)"

@@ -296,8 +296,10 @@ def forms_of_shapes(model: Layer, specs: Any, samples: int, batch_size: int, dec
     tensor = observe(model, _with_batch(specs, batch))
     last = observe(model, _with_batch(specs, samples % batch)) if samples % batch else None
     array = observe(model, _with_batch(specs, samples)) if fixed is None else None
-    rows = _input_rows(model, specs, inputs, symbolic.input_axes, samples, batch)
-    rows += _call_rows(symbolic, array, tensor, last, samples)
+    graph = model._graph if isinstance(model, Model) else None
+    with dims.shown_as(graph.open_sizes.shown if graph is not None else {}):
+        rows = _input_rows(model, specs, inputs, symbolic.input_axes, samples, batch)
+        rows += _call_rows(symbolic, array, tensor, last, samples)
     return Forms(model.name, samples, batch, rows)
 
 
