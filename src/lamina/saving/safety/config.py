@@ -121,8 +121,15 @@ def check_sizes(config: Any, available_bytes: int | None = None) -> None:
             objects += 1
             if objects > limits.OBJECTS:
                 raise FileProblem(f"more than {limits.OBJECTS} layers and other objects in one configuration")
-        elif isinstance(value, int) and abs(value) > (limits.SEED if "seed" in key else limits.WHOLE_NUMBER):
-            raise FileProblem(f"{layer or 'configuration'}: `{key}`={value} is more than any size can be")
+        elif isinstance(value, int) and abs(value) > _most(key):
+            raise FileProblem(f"{layer or 'configuration'}: `{key}`={value}: more than {_most(key)} is not taken")
+
+
+def _most(key: str) -> int:
+    """The largest whole number that may stand under a key."""
+    if "seed" in key:
+        return limits.SEED
+    return limits.AXES if key.split("_")[-1] in ("axis", "axes", "rank", "ndim") else limits.WHOLE_NUMBER
 
 
 def _entries(config: Any) -> Iterator[tuple[str, str, Any]]:

@@ -22,11 +22,12 @@ CONFIG_DEPTH = 200  # nesting; a model inside a model takes about 8
 STRING_LENGTH = 16 * MB  # one string
 OBJECTS = 100_000  # layers, initializers and other objects in one file: 10,000 layers
 WHOLE_NUMBER = 2**31 - 1  # a size, count or index; XLA's own limits begin here
+AXES = 64  # numpy's bound on axes
 SEED = 2**64  # seeds may use every bit
 
 # Memory taken by a configuration, for a file with fewer bytes of weights than it asks for
-WEIGHT_RATIO = 4  # bytes of weights in memory for each byte present: float16 files opened as float64
-FREE_WEIGHT_BYTES = 16 * MB  # files without weights (architecture only) may make this much, and small ones too
+WEIGHT_RATIO = 8  # bytes in memory for each byte present: the state of an optimizer is up to 4 times the weights
+FREE_WEIGHT_BYTES = 64 * MB  # files without weights may make this much, and small ones too
 CONFIG_WEIGHT_BYTES = 2**30  # a configuration on its own (model_from_json) may make this much
 TENSOR_VALUES = 2**40  # values of one symbolic tensor of known sizes
 
