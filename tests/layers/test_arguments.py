@@ -31,7 +31,7 @@ def test_as_many_arguments_as_call_takes() -> None:
     one = np.ones((2, 3), "float32")
     assert float(Sum()(one, one, one)[0, 0]) == 3.0
     assert float(Pair()(one, one)[0, 0]) == 4.0
-    with pytest.raises(ValueError, match="takes 2 arguments: a, b, scale; 3 came"):
+    with pytest.raises(ValueError, match="takes 2 arguments: a, b; 3 came"):
         Pair()(one, one, 3.0)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from lamina.advice import names
 from lamina.core.variable import StateScope
 from lamina.shapes import dims
 from lamina.shapes.errors import CallSite, Fix, is_internal, warn
@@ -49,7 +50,7 @@ def check_function(name: str, function: Callable[..., Any], y: str, true: Any, p
     pairs = _pairs(function, true, pred, true.shape, pred.shape)
     if pairs is None or not pairs.found:
         return
-    for form in _forms(y, true.shape, pred.shape, direct):
+    for form in _forms(y, true.shape, pred.shape, direct, _parameters(function)):
         other = _pairs(function, true, pred, form.true, form.pred)
         if other is not None and not other.found:
             n = true.shape[0]
@@ -66,36 +67,36 @@ def _shown(shape: Shape) -> str:
     return dims.show_shape(shape)
 
 
-def _forms(y: str, true: Shape, pred: Shape, direct: bool) -> Iterator[_Form]:
+def _parameters(function: Callable[..., Any]) -> tuple[str, str]:
+    """What a loss or metric calls labels and predictions."""
+    try:
+        found = [p.name for p in inspect.signature(function).parameters.values()]
+    except (TypeError, ValueError):
+        found = []
+    return (found[0], found[1]) if len(found) > 1 else ("y_true", "y_pred")
+
+
+def _forms(y: str, true: Shape, pred: Shape, direct: bool, called: tuple[str, str]) -> Iterator[_Form]:
     """The labels and predictions with axes of size 1 added or dropped."""
+    inner, predicted = called
     if len(true) == len(pred) - 1 and pred[-1] == 1:
         longer = (*true, 1)
-        inside = Fix("give the labels the axis too", "y_true = ops.expand_dims(y_true, -1)", _shown(longer))
         index = "[:, None]" if len(true) == 1 else "[..., None]"
-        yield _Form(
-            Fix("give the labels the shape of the predictions", f"{y} = {y}{index}", _shown(longer))
-            if direct
-            else inside,
-            longer,
-            pred,
-        )
-    if len(true) == len(pred) + 1 and true[-1] == 1:
-        yield _Form(
-            Fix("drop the labels' last axis", f"{y} = {y}[..., 0]", _shown(true[:-1]))
-            if direct
-            else Fix("drop the labels' last axis", "y_true = ops.squeeze(y_true, -1)", _shown(true[:-1])),
-            true[:-1],
-            pred,
-        )
+        if direct:
+            code = names.changed(y, names.indexed(y, index))
+            yield _Form(Fix("give the labels the shape of the predictions", code, _shown(longer)), longer, pred)
+        else:
+            code = f"{inner} = ops.expand_dims({inner}, -1)"
+            yield _Form(Fix("give the labels the axis too", code, _shown(longer)), longer, pred)
+    if len(true) == len(pred) + 1 and true[-1] == 1 and direct:
+        code = names.changed(y, names.indexed(y, "[..., 0]"))
+        yield _Form(Fix("drop the labels' last axis", code, _shown(true[:-1])), true[:-1], pred)
     if len(true) > 1 and true[-1] == 1:
-        yield _Form(
-            Fix("drop the labels' last axis in the function", "y_true = ops.squeeze(y_true, -1)", _shown(true[:-1])),
-            true[:-1],
-            pred,
-        )
+        code = f"{inner} = ops.squeeze({inner}, -1)"
+        yield _Form(Fix("drop the labels' last axis in the function", code, _shown(true[:-1])), true[:-1], pred)
     if len(pred) > 1 and pred[-1] == 1:
-        fix = Fix("drop the predictions' last axis in the function", "y_pred = ops.squeeze(y_pred, -1)")
-        yield _Form(fix, true, pred[:-1])
+        code = f"{predicted} = ops.squeeze({predicted}, -1)"
+        yield _Form(Fix("drop the predictions' last axis in the function", code), true, pred[:-1])
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ FORGIVING = True
 _MOST = 3
 _entries: set[Any] = {trying.traced.__code__}
 _GENERATORS = (
-    custom.wrong_statistics, merges.as_list,
+    custom.wrong_statistics, merges.as_list, merges.one_of_several,
     states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.in_call,
     ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,
     merges.misfit,

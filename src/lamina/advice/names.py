@@ -118,6 +118,21 @@ def indexed(text: str, index: str) -> str:
     return f"{text}{index}" if simple else f"({text}){index}"
 
 
+def is_place(text: str) -> bool:
+    """Whether a new array can be put where an expression has the old one: a variable, or an entry by name."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return False
+    by_name = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+    return by_name or isinstance(node, (ast.Name, ast.Attribute))
+
+
+def changed(text: str, code: str) -> str:
+    """``x = x[None]``: an assignment where `text` is a place, the new expression alone where it is none."""
+    return f"{text} = {code}" if is_place(text) else code
+
+
 def target(site: CallSite | None) -> str:
     """The one variable that the statement assigns to; ``""`` if there is none."""
     for found in statements(site):

@@ -68,7 +68,7 @@ def data(model: Any, x: Any) -> None:
             warn(
                 f'"{model.name}": {called} of shape {shape} is read as {shape[0]} samples of shape {(*shape[1:], 1)}; '
                 f"the model takes {tensor.shape}, so it looks like one sample without the batch axis",
-                [Fix("add the batch axis", f"{called} = {names.indexed(called, '[None]')}", str(one))],
+                [Fix("add the batch axis", names.changed(called, names.indexed(called, "[None]")), str(one))],
             )
 
 
@@ -275,7 +275,7 @@ def _about_columns(
             f"numbers; this loss takes one column per class, with a 1 in that of the right one",
             [
                 Fix("take the loss for class numbers", 'loss="sparse_categorical_crossentropy"'),
-                Fix("or make the labels one-hot", f"{y} = keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})"),
+                Fix("or make the labels one-hot", names.changed(y, f"keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})")),
             ],
         )
 
@@ -292,11 +292,11 @@ def _about_yes_no(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...]) 
         )
     ]
     if low == -1 and high == 1:
-        fixes = [Fix("number the two classes 0 and 1", f"{y} = ({y} + 1) / 2")]
+        fixes = [Fix("number the two classes 0 and 1", names.changed(y, f"({y} + 1) / 2"))]
     elif low == 1 and high == 2:
-        fixes.insert(0, Fix("number the two classes 0 and 1", f"{y} = {y} - 1"))
+        fixes.insert(0, Fix("number the two classes 0 and 1", names.changed(y, f"{y} - 1")))
     elif low < 0:
-        fixes = [Fix("give each label as 0 or 1", f"{y} = {y} > 0")]
+        fixes = [Fix("give each label as 0 or 1", names.changed(y, f"{y} > 0"))]
     yield (
         f"{name}: {y} holds whole numbers from {low} to {high}, and an output of shape {(None, *pred[1:])} tells two "
         f"classes, 0 and 1",

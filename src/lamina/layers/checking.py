@@ -105,6 +105,8 @@ def check_arguments(layer: Any, info: Any, args: tuple[Any, ...], inputs: Any) -
             layer=layer.name,
         )
     leaves = jax.tree.leaves(inputs)
+    if isinstance(inputs, (list, tuple)) and len(leaves) > 1 and all(hasattr(leaf, "shape") for leaf in inputs):
+        _check_list(layer, inputs)
     if not leaves or any(hasattr(leaf, "shape") for leaf in leaves):
         return
     if hasattr(leaves[0], "call"):
@@ -114,6 +116,18 @@ def check_arguments(layer: Any, info: Any, args: tuple[Any, ...], inputs: Any) -
         )
     how = "Input(shape=...) makes a symbolic tensor of a shape, np.array(...) a tensor of numbers"
     raise ValueError(f"{describe(layer)} takes a tensor; {inputs!r:.100} came: {how}")
+
+
+def _check_list(layer: Any, inputs: Sequence[Any]) -> None:
+    """Refuse a list of tensors where the signature has one input."""
+    signature = signature_of(layer)
+    if signature is not None and len(signature.inputs) == 1:
+        raise ShapeError(
+            f"{describe(layer)} takes one tensor; a list of {len(inputs)} came",
+            layer=layer.name,
+            expected=signature.inputs[0].show(),
+            received="[" + ", ".join(dims.show_shape(dims.to_public(dims_of(x))) for x in inputs) + "]",
+        )
 
 
 def dims_of(tensor: Any) -> tuple[Any, ...]:

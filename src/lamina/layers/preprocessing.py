@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina.core import config, registry
 from lamina.layers.activation import checked_axis
+from lamina.layers.checking import check_inputs
 from lamina.layers.layer import Layer
 from lamina.layers.normalizing import axis_signature, places
 from lamina.shapes.errors import ShapeError
@@ -184,6 +185,7 @@ class Normalization(Layer):
 
         Raises:
             ValueError: mean and variance were given to the constructor, or the data is empty.
+            ShapeError: the data has other features than earlier data.
         """
         if self.input_mean is not None:
             raise ValueError(
@@ -194,6 +196,7 @@ class Normalization(Layer):
         for batch in _arrays(batches):
             if not self.built:
                 self.build((None, *batch.shape[1:]))
+            check_inputs(self, batch)
             axes = tuple(a for a in range(batch.ndim) if a not in places(self.axis, batch.ndim))
             count = int(np.prod([batch.shape[a] for a in axes]))
             if count == 0:

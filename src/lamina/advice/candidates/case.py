@@ -9,7 +9,7 @@ from typing import Any
 from lamina.advice import names, trying
 from lamina.core.symbolic import KerasTensor
 from lamina.shapes import dims
-from lamina.shapes.errors import Fix, ShapeError
+from lamina.shapes.errors import CallSite, Fix, ShapeError
 from lamina.shapes.signatures import Axes, Signature
 
 Shape = tuple[Any, ...]
@@ -23,6 +23,7 @@ class Case:
         trial: tries the call again with changes.
         layer: the layer that failed.
         shapes: shapes of the tensors of its first argument.
+        signature: what the layer states of its inputs; ``None`` where it states nothing.
         axes: the axes that each of them should have; ``None`` where the layer states none.
     """
 
@@ -31,6 +32,7 @@ class Case:
         self.shapes = trial.shapes
         signature = self.layer.signature
         signature = Signature.parse(signature) if isinstance(signature, str) else signature
+        self.signature = signature
         self.axes: list[Axes | None] = [signature.input_axes(i) if signature else None for i in range(len(self.shapes))]
 
     @property
@@ -102,6 +104,15 @@ class Case:
             return f"input_shape={shape}"
         dtype = f', dtype="{tensor.dtype}"' if tensor.dtype != "float32" else ""
         return f"Input({shape}{dtype})"
+
+    def has_batch(self) -> bool:
+        """Whether the first axis is still that of the samples, as far as can be seen."""
+        return all(not t.dims or dims.is_known(t.dims[0]) or t.dims[0] in self.shape for t in self.trial.sources())
+
+    def variable(self) -> str:
+        """What the user calls the layer that failed."""
+        made = getattr(self.layer, "_made_at", None)
+        return (names.target(CallSite.at(*made)) if made is not None else "") or self.layer.name
 
     def declares_input(self) -> bool:
         """Whether the first layer has ``input_shape=`` instead of an `Input`."""

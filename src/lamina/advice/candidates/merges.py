@@ -30,6 +30,20 @@ def as_list(case: Case) -> Iterator[Fix | None]:
         yield Fix("give one list of tensors", f"[{', '.join(parts)}]", trying.shown(result))
 
 
+def one_of_several(case: Case) -> Iterator[Fix | None]:
+    """A layer of one input, with a list of tensors."""
+    signature = case.signature
+    if len(case.shapes) < 2 or signature is None or len(signature.inputs) != 1:
+        return
+    for title, join in (("join them first", "Concatenate"), ("or add them first", "Add")):
+        with trying.quiet():
+            merge = getattr(trying.Layers(), join)()
+        new = trying.fresh(case.layer)
+        result = case.trial.attempt(layer=lambda x, new=new, m=merge: trying.apply(new, trying.apply(m, list(x))))
+        if result is not None:
+            yield Fix(title, f'layers.{join}() before "{case.layer.name}"', trying.shown(result))
+
+
 def misfit(case: Case) -> Iterator[Fix | None]:
     """Sizes, ranks or axes that differ between the inputs of a merging layer."""
     if len(case.shapes) < 2:
@@ -58,12 +72,15 @@ def _dot_axes(case: Case) -> Iterator[Fix | None]:
     for i, j in known or [(a - 1, b - 1)]:
         axes: Any = i if i == j else (i, j)
         yield case.change(case.layer, "sum over axes of the same size", axes=axes)
-    if a == b == 2:
+    if not known:
         yield from _same_width(case)
 
 
 def _same_width(case: Case) -> Iterator[Fix | None]:
     """Vectors of the same size: more or fewer units in the layer that made one, or a layer in between."""
+    pair = case.layer.axes if isinstance(case.layer.axes, (list, tuple)) else (case.layer.axes,) * 2
+    if any(axis not in (-1, len(s) - 1) for axis, s in zip(pair, case.shapes, strict=False)):
+        return
     for place in (0, 1):
         size = case.shapes[1 - place][-1]
         if not dims.is_known(size):

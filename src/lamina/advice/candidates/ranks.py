@@ -32,7 +32,7 @@ def too_few(case: Case) -> Iterator[Fix | None]:
             code = f"{case.input_code(source, (*dims.to_public(source.dims[1:]), 1))} and x = x[..., None]"
             title = "give the data an axis of channels" if case.wants("channels") else "give the data one more axis"
             yield case.new_input(title, source, (*source.dims[1:], 1), code)
-        if None not in channels:
+        if None not in channels and case.has_batch():
             yield case.insert("or let the model add the axis", f"layers.Reshape({channels})")
     elif gap >= 1 and None not in dims.to_public(sample) and len(sample) == 1:
         yield from _unfold(case, int(sample[0]), gap)
@@ -54,6 +54,7 @@ def too_many(case: Case) -> Iterator[Fix | None]:
     if case.gap() >= 0 or len(case.shapes) != 1:
         return
     yield from _one_hot_words(case)
+    yield from _cell(case)
     certain = [fix for fix in _samples_in_shape(case) if fix is not None]
     if certain:
         yield from certain
@@ -79,6 +80,24 @@ def too_many(case: Case) -> Iterator[Fix | None]:
     for pool in (f"layers.GlobalAveragePooling{len(case.shape) - 2}D()", "layers.Flatten()"):
         if 3 <= len(case.shape) <= 5:
             yield case.insert("reduce each sample to one row", pool)
+
+
+def _cell(case: Case) -> Iterator[Fix | None]:
+    """A cell, which takes one step, was given whole sequences."""
+    kind = type(case.layer).__name__
+    cell = trying.fresh(case.layer)
+    if not kind.endswith("Cell") or case.gap() != -1 or cell is None:
+        return
+    with trying.quiet():
+        runner = trying.Layers().RNN(cell)
+        whole = trying.evaluate(f"layers.{kind.removesuffix('Cell')}({case.layer.units})")
+    for title, layer, code in (
+        ("let an RNN run the cell over the steps", runner, f"layers.RNN(layers.{kind}({case.layer.units}))"),
+        ("or take the layer, which does that itself", whole, f"layers.{kind.removesuffix('Cell')}({case.layer.units})"),
+    ):
+        result = case.trial.attempt(layer=layer)
+        if result is not None:
+            yield Fix(title, f'{code} instead of {kind} "{case.layer.name}"', trying.shown(result))
 
 
 def _keep_time(case: Case) -> Iterator[Fix | None]:

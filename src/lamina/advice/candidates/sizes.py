@@ -87,8 +87,8 @@ def wrong_total(case: Case) -> Iterator[Fix | None]:
     sample = case.shape[1:]
     known = [int(s) for s in sample if dims.is_known(s)]
     total = math.prod(known) if len(known) == len(sample) else 0
-    for candidate in _targets(tuple(target), total):
-        yield case.change(layer, "use sizes that multiply to those of the input", target_shape=candidate)
+    for title, candidate in _targets(tuple(target), total):
+        yield case.change(layer, title, target_shape=candidate)
     source = case.only_source()
     if source is not None and total and -1 not in target and source.ndim == 2 and len(case.shape) == 2:
         yield case.new_input("or give the model an input of that size", source, (math.prod(target),))
@@ -96,26 +96,33 @@ def wrong_total(case: Case) -> Iterator[Fix | None]:
     producer = next((p for p in case.trial.producers() if hasattr(p, "units")), None)
     if producer is not None and -1 not in target and len(case.shape) == 2:
         yield case.change(producer, f'let "{producer.name}" give as many values as the target has', units=wanted)
+    if total and len(target) > 1:
+        for candidate in _nearest(tuple(target), total):
+            yield case.change(layer, f"or use sizes that multiply to {total}", target_shape=candidate)
 
 
-def _targets(target: tuple[int, ...], total: int) -> Iterator[tuple[int, ...]]:
+def _targets(target: tuple[int, ...], total: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Targets that hold `total` values and differ from the one given in one size; with -1 where that is open."""
     fixed = [n for n in target if n != -1]
     for place in range(len(target)):
         rest = math.prod(n for i, n in enumerate(target) if i != place and n != -1)
         if -1 not in target[:place] + target[place + 1 :] and (not total or (rest and total % rest == 0)):
-            yield (*target[:place], -1, *target[place + 1 :])
-            if total and len(target) > 1:
-                yield (*target[:place], total // rest, *target[place + 1 :])
+            result = f", here {total // rest}" if total else ""
+            yield f"let size {place + 1} follow from the others{result}", (*target[:place], -1, *target[place + 1 :])
     if total and len(fixed) > 2 and math.prod(fixed[1:]) == total:
-        yield tuple(fixed[1:])
+        yield "leave the number of samples out", tuple(fixed[1:])
     if total and len(target) == 3:
         channels = target[-1] if target[-1] > 0 else 1
         side = math.isqrt(total // channels) if channels else 0
         if side * side * channels == total:
-            yield (side, side, channels)
-    if total:
-        yield (total,)
+            yield f"the square that has {total} values", (side, side, channels)
+
+
+def _nearest(target: tuple[int, ...], total: int) -> Iterator[tuple[int, ...]]:
+    """The target of two sizes that holds `total` values and is most like the one given."""
+    if len(target) == 2 and -1 not in target:
+        pairs = [(n, total // n) for n in range(2, total) if total % n == 0]
+        yield from sorted(pairs, key=lambda pair: abs(math.log(pair[0] * target[1] / (pair[1] * target[0]))))[:1]
 
 
 def wrong_units(case: Case) -> Iterator[Fix | None]:
@@ -126,12 +133,34 @@ def wrong_units(case: Case) -> Iterator[Fix | None]:
     axes = case.axes[0]
     for name, size in (axes.sizes(case.shape) if axes is not None else {}).items():
         if name in built and dims.is_known(size) and size != built[name]:
+            if hasattr(case.layer, "adapt"):
+                yield from _other_columns(case, int(size), built[name])
+                continue
             if name in ("features", "channels"):
                 yield case.insert(f"bring the {size} {name} to the {built[name]} that it has weights for",
                                   f"layers.Dense({built[name]})")  # fmt: skip
             kind = type(case.layer).__name__
             result = case.trial.attempt(layer=trying.fresh(case.layer))
             if result is not None:
-                yield Fix(
-                    "or use a layer of its own here, with weights of its own", f"a new layers.{kind}(...)", tried=False
-                )
+                title = "or use a layer of its own here, with weights of its own"
+                yield Fix(title, f"a new layers.{kind}(...)", trying.shown(result))
+
+
+def _other_columns(case: Case, size: int, adapted: int) -> Iterator[Fix | None]:
+    """A layer that was adapted to other columns than it gets."""
+    source = case.only_source()
+    if size > adapted:
+        index = f"[..., :{adapted}]"
+        result = case.trial.attempt(before={0: lambda x: trying.evaluate(f"x{index}", x=x)})
+        if result is not None:
+            title = f"give the {adapted} columns that it was adapted to, say the first"
+            yield Fix(title, f"{case.input_name(0)}{index}", trying.shown(result))
+    elif source is not None and source.dims[-1] == size and len(source.dims) == len(case.shape):
+        title = f"give all {adapted} columns that it was adapted to"
+        yield case.new_input(title, source, (*source.dims[1:-1], adapted))
+    result = case.trial.attempt(layer=trying.fresh(case.layer))
+    axes = getattr(case.layer, "axis", ())
+    if result is not None and len(axes) == 1:
+        kind, given = type(case.layer).__name__, f"axis={axes[0]}" if axes[0] != -1 else ""
+        code = f"layers.{kind}({given}) and {case.variable()}.adapt(x)"
+        yield Fix(f"or adapt a new one to the {size} columns that come here", code, trying.shown(result))
