@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lamina.activations import keras2  # noqa: F401  (registered for old files)
 from lamina.activations.functions import (
     celu,
     elu,
