@@ -12,6 +12,7 @@ from lamina.core.config import (
     set_image_data_format,
 )
 from lamina.core.dtypes import dtype_policy, set_dtype_policy
+from lamina.core.lambdas import enable_unsafe_deserialization
 from lamina.shapes.showing import (
     disable_traceback_filtering,
     enable_traceback_filtering,
@@ -23,6 +24,7 @@ __all__ = [
     "disable_traceback_filtering",
     "dtype_policy",
     "enable_traceback_filtering",
+    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core import checks
+from lamina.core import checks, lambdas, plain_values, sharing
 
 _by_kind: dict[str, dict[str, Any]] = {}
 _custom: dict[str, Any] = {}
@@ -120,45 +120,57 @@ CustomObjectScope = custom_object_scope
 def serialize(thing: Any) -> Any:
     """A description of an object out of plain values, as Keras writes it.
 
-    Objects become ``{"module", "class_name", "config", "registered_name"}``; functions become their names.
+    Objects become ``{"module", "class_name", "config", "registered_name"}``, with the shapes they were built for and
+    what they were compiled with where they have such; Lamina's own functions become their names.
+
+    Raises:
+        ValueError: it can be described neither as an object nor as a plain value.
     """
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
     if isinstance(thing, np.generic):
         return thing.item()
-    if isinstance(thing, np.ndarray):
-        return {"class_name": "__numpy__", "config": {"value": thing.tolist(), "dtype": thing.dtype.name}}
     if isinstance(thing, (list, tuple, set)):
         return [serialize(entry) for entry in thing]
     if isinstance(thing, dict):
         return {key: serialize(entry) for key, entry in thing.items()}
+    value = plain_values.describe(thing)
+    if value is not None:
+        return value
     if isinstance(thing, types.FunctionType):
         return _serialize_function(thing)
     if isinstance(thing, type):
         return {"class_name": "__typespec__" if thing.__name__ == "TypeSpec" else thing.__name__, "config": None}
     if not hasattr(thing, "get_config"):
         return str(thing)
+    return sharing.describe(thing, _serialize_object)
+
+
+def _serialize_object(thing: Any) -> dict[str, Any]:
     home = _homes.get(type(thing))
     module, name = home if home else (type(thing).__module__, type(thing).__name__)
-    registered = get_registered_name(type(thing))
-    return {
-        "module": module,
+    internal = home is None or home[0].startswith("keras.src")  # Keras itself has no public name for these
+    described = {
+        "module": None if module in ("__main__", "builtins") else module,
         "class_name": name,
         "config": serialize(thing.get_config()),
-        "registered_name": None if home else registered,
+        "registered_name": get_registered_name(type(thing)) if internal else None,
     }
+    for key, method in (("build_config", "get_build_config"), ("compile_config", "get_compile_config")):
+        found = getattr(thing, method)() if sharing.in_file() and hasattr(thing, method) else None
+        if found is not None:
+            described[key] = serialize(found)
+    return described
 
 
-def _serialize_function(function: types.FunctionType) -> Any:
+def _serialize_function(function: Any) -> Any:
     if function in _homes:
         return _homes[function][1]
-    if function.__name__ == "<lambda>":
-        return {"class_name": "__lambda__", "config": {"name": "<lambda>"}}
     return {
-        "module": function.__module__,
+        "module": "builtins",
         "class_name": "function",
-        "config": function.__name__,
-        "registered_name": get_registered_name(function),
+        "config": get_registered_name(function),
+        "registered_name": "function",
     }
 
 
@@ -171,9 +183,10 @@ def build(kind: str, config: dict[str, Any], custom_objects: dict[str, Any] | No
     name = config.get("class_name")
     if not isinstance(name, str):
         raise ValueError(f"a {kind}'s config needs a 'class_name'; got {config!r}")
+    if name in plain_values.NAMES:
+        return plain_values.restore(config)
     if name == "function":
-        registered = config.get("registered_name")
-        return find(kind, config["config"] if registered in (None, "function") else registered, custom_objects)
+        return _find_function(kind, config, custom_objects)
     registered = config.get("registered_name")
     found = get_registered_object(registered, custom_objects) if isinstance(registered, str) else None
     cls = found if found is not None else find(kind, name, custom_objects)
@@ -183,9 +196,28 @@ def build(kind: str, config: dict[str, Any], custom_objects: dict[str, Any] | No
     if not isinstance(settings, dict):
         raise ValueError(f"the config of {kind} {name!r} is not a dict: {settings!r}")
     with custom_object_scope(custom_objects or {}):
-        if hasattr(cls, "from_config"):
-            return cls.from_config(dict(settings))
-        return cls(**settings)
+        return sharing.restore(config, lambda: _make(cls, settings, config))
+
+
+def _make(cls: type, settings: dict[str, Any], config: dict[str, Any]) -> Any:
+    thing = cls.from_config(dict(settings)) if hasattr(cls, "from_config") else cls(**settings)
+    builds = getattr(cls, "build_from_config", None)
+    if isinstance(config.get("build_config"), dict) and builds and not builds.__module__.startswith("lamina."):
+        thing.build_from_config(config["build_config"])  # a layer of Lamina's own is built when it is first called
+    if config.get("compile_config") and sharing.compiles() and hasattr(thing, "compile_from_config"):
+        thing.compile_from_config(config["compile_config"])
+    return thing
+
+
+def _find_function(kind: str, config: dict[str, Any], custom_objects: dict[str, Any] | None) -> Any:
+    """A function by the name that its description gives it; no module is ever imported for it."""
+    for name in (config.get("config"), config.get("registered_name")):
+        found = get_registered_object(name, custom_objects) if isinstance(name, str) else None
+        if found is not None:
+            return found
+    name = config.get("config")
+    kinds = [kind, *(other for other in _by_kind if name in _by_kind[other])]
+    return find(next((k for k in kinds if name in _by_kind.get(k, {})), kind), str(name), custom_objects)
 
 
 def resolve(kind: str, identifier: Any, base: type | None = None, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -214,19 +246,30 @@ def resolve(kind: str, identifier: Any, base: type | None = None, custom_objects
     raise ValueError(f"cannot read {identifier!r} as a {kind}: give a name, a {kind} object or a function")
 
 
-def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True) -> Any:
     """The object that any description stands for; its family is read off the module it names.
+
+    Args:
+        config: the description; lists and dicts of descriptions are gone through.
+        custom_objects: further names that it may use.
+        safe_mode: whether the code of lambdas in it is refused (``False`` runs it).
 
     Raises:
         ValueError: the description names nothing known, or is malformed.
     """
-    if not isinstance(config, dict) or "class_name" not in config:
+    with lambdas.allowing(not safe_mode) if not safe_mode else contextlib.nullcontext():
+        return _deserialize(config, custom_objects)
+
+
+def _deserialize(config: Any, custom_objects: dict[str, Any] | None) -> Any:
+    if isinstance(config, (list, tuple)):
+        return [_deserialize(entry, custom_objects) for entry in config]
+    if not isinstance(config, dict):
         return config
-    name, settings = config["class_name"], config.get("config")
-    if name == "__numpy__":
-        values: dict[str, Any] = settings or {}
-        return np.array(values["value"], dtype=values["dtype"])
-    module = str(config.get("module") or "")
+    if "class_name" not in config or "config" not in config:
+        return {key: _deserialize(entry, custom_objects) for key, entry in config.items()}
+    name, module = config["class_name"], str(config.get("module") or "")
     kinds = sorted(_by_kind, key=lambda kind: not module.startswith(f"keras.{_plural(kind)}"))
     holding = next((kind for kind in kinds if name in _by_kind[kind]), kinds[0] if kinds else "object")
-    return build(holding, config, custom_objects)
+    with sharing.sharing():
+        return build(holding, config, custom_objects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -32,7 +33,9 @@ def marking_built(build: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             self._building = False
         self.built = True
-        self._build_shape = args[0] if args else next(iter(kwargs.values()), None)
+        self._build_shapes = inspect.signature(build).bind_partial(self, *args, **kwargs).arguments
+        self._build_shapes.pop("self", None)
+        self._build_shape = next(iter(self._build_shapes.values()), None)
         remember_sizes(self, self._build_shape)
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)

@@ -106,6 +106,7 @@ class Layer(WeightLists):
         self._nodes: list[Node] = []
         self._building = False
         self._build_shape: Any = None
+        self._build_shapes: dict[str, Any] = {}
 
     # What a subclass writes
 
@@ -259,12 +260,14 @@ class Layer(WeightLists):
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build for the shapes that `get_build_config` gave."""
         if config.get("input_shape") is not None:
-            self.build(config["input_shape"])
-        elif config.get("shapes_dict"):
-            self.build(**config["shapes_dict"])
+            self.build(tree.map_shape_structure(tuple, config["input_shape"]))
+        elif isinstance(config.get("shapes_dict"), dict):
+            self.build(**{name: tree.map_shape_structure(tuple, shape) for name, shape in config["shapes_dict"].items()})
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes that the layer was built for."""
+        if len(self._build_shapes) > 1:
+            return {"shapes_dict": dict(self._build_shapes)}
         return {"input_shape": self._build_shape} if self._build_shape is not None else None
 
     def add_weight(

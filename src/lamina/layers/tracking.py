@@ -13,7 +13,7 @@ from lamina.core.seeds import SeedGenerator
 from lamina.core.variable import Variable
 
 T = TypeVar("T")
-_PASSED_OVER = (
+PASSED_OVER = (
     "_captured",
     "_made_at",
     "_nodes",
@@ -29,7 +29,7 @@ def held(owner: Any, kind: type[T] | tuple[type[T], ...]) -> list[T]:
     """Objects of a kind that `owner` holds in its attributes, each once, in the order they were assigned."""
     found: dict[int, T] = {}
     for name, value in vars(owner).items():
-        if name not in _PASSED_OVER:
+        if name not in PASSED_OVER:
             for entry in _inside(value, kind):
                 found.setdefault(id(entry), entry)
     return list(found.values())

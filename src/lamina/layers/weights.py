@@ -125,6 +125,32 @@ class WeightLists:
                 )
         return None
 
+    def save_own_variables(self, store: Any) -> None:
+        """Put the values of the layer's own weights into a file's store, under their positions.
+
+        Args:
+            store: takes arrays by name, as a dict does. Override this, and `load_own_variables`, to keep something else.
+        """
+        for position, variable in enumerate(tracking.own_weights(self)):
+            store[str(position)] = variable
+
+    def load_own_variables(self, store: Any) -> None:
+        """Set the layer's own weights from a file's store.
+
+        Args:
+            store: gives arrays by name, as a dict does.
+
+        Raises:
+            ShapeError: their number or a shape differs.
+        """
+        own, names = tracking.own_weights(self), list(store.keys())
+        values = [store[str(place)] for place in range(len(names))] if len(names) == len(own) else [store[n] for n in names]
+        misfit = self._misfit_of_weights(own, values)
+        if misfit is not None:
+            raise transfer.advise(misfit, self, [value.shape for value in values])
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(value)
+
     def count_params(self) -> int:
         """Number of values in all weights.
 

@@ -12,12 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 
 from lamina import ops
-from lamina.core import checks, registry
+from lamina.core import checks, registry, sharing
 from lamina.core.symbolic import OPERATORS, KerasTensor, Node, has_symbolic, symbolic_leaves
-from lamina.core.variable import Variable
 from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
 from lamina.models.graph import Graph
@@ -92,8 +90,8 @@ def describe_graph(graph: Graph) -> dict[str, Any]:
             continue
         nodes = calls[id(operation)]
         entry = _describe_function(operation) if isinstance(operation, Node) else registry.serialize(operation)
-        described = [_describe_call(node, sources) for node in nodes]
-        entries.append({**entry, "name": operation.name, "inbound_nodes": described})
+        entry |= {"name": operation.name, "inbound_nodes": [_describe_call(node, sources) for node in nodes]}
+        entries.append(entry)  # the same dict: it is numbered later if the layer comes up again
     references = jax.tree.map(lambda t: _Reference(sources[id(t)]), (graph.inputs, graph.outputs))
     inputs, outputs = (_plain_references(part) for part in references)
     return {"layers": entries, "input_layers": inputs, "output_layers": outputs}
@@ -190,13 +188,6 @@ def _describe_value(value: Any, sources: dict[int, Any]) -> Any:
         return [_describe_value(entry, sources) for entry in value]
     if isinstance(value, dict):
         return {key: _describe_value(entry, sources) for key, entry in value.items()}
-    if isinstance(value, slice):
-        return {"class_name": "__slice__", "config": {"start": value.start, "stop": value.stop, "step": value.step}}
-    if value is Ellipsis:
-        return {"class_name": "__ellipsis__", "config": {}}
-    if isinstance(value, (jax.Array, Variable)):
-        array = np.asarray(value)
-        return {"class_name": "__tensor__", "config": {"value": array.tolist(), "dtype": array.dtype.name}}
     return registry.serialize(value)
 
 
@@ -212,6 +203,11 @@ def restore_graph(config: dict[str, Any]) -> tuple[Any, Any]:
     entries = config.get("layers")
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "class_name" in e for e in entries):
         raise ValueError("a functional model's config needs 'layers', a list of descriptions of layers")
+    with sharing.sharing():
+        return _restore(config, entries)
+
+
+def _restore(config: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[Any, Any]:
     restored = _Restored()
     waiting = [(entry_name(entry), restored.make(entry), list(entry.get("inbound_nodes", []))) for entry in entries]
     while waiting:
@@ -293,18 +289,10 @@ class _Restored:
             return [self._revive(entry) for entry in value]
         if not isinstance(value, dict):
             return value
-        config = value.get("config")
-        match value.get("class_name"):
-            case "__keras_tensor__":
-                return self.tensor(config["keras_history"])  # type: ignore[index]
-            case "__slice__":
-                return slice(config["start"], config["stop"], config["step"])  # type: ignore[index]
-            case "__ellipsis__":
-                return Ellipsis
-            case "__tensor__":
-                return jax.numpy.asarray(np.array(config["value"], dtype=config["dtype"]))  # type: ignore[index]
-            case str():
-                return registry.deserialize(value)
+        if value.get("class_name") == "__keras_tensor__":
+            return self.tensor(value["config"]["keras_history"])
+        if isinstance(value.get("class_name"), str):
+            return registry.deserialize(value)
         return {key: self._revive(entry) for key, entry in value.items()}
 
 

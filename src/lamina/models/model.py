@@ -10,12 +10,13 @@ from lamina.core import checks, context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, trace_call
 from lamina.layers.layer import Layer
 from lamina.models import graph_config, summary
+from lamina.models.files import Files
 from lamina.models.graph import Graph
 from lamina.training.trainer import Trainer
 
 
 @registry.register("model", home="keras")
-class Model(Trainer, Layer):
+class Model(Files, Trainer, Layer):
     """Layers put together into something that can be trained.
 
     Made in one of two ways: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing, with layers made in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core import registry, tree
+from lamina.core import registry, sharing, tree
 from lamina.core.symbolic import KerasTensor, symbolic_leaves
 from lamina.layers.building import all_or_nothing
 from lamina.layers.capturing import revive
@@ -188,7 +188,8 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
-        revived = revive({"layers": config.get("layers", [])})
+        with sharing.sharing():
+            revived = revive({"layers": config.get("layers", [])})
         model = cls(revived["layers"], trainable=config.get("trainable", True), name=config.get("name"))
         shape = config.get("build_input_shape")
         if shape is not None and model._graph is None and model._stack:

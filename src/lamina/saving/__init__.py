@@ -1,6 +1,9 @@
-"""Objects as plain values, and the names that files and configs may use."""
+"""Models in files; objects as plain values; and the names that files and configs may use."""
 
 from __future__ import annotations
+
+import importlib
+from typing import Any
 
 from lamina.core.registry import (
     CustomObjectScope,
@@ -13,6 +16,9 @@ from lamina.core.registry import (
 from lamina.core.registry import deserialize as deserialize_keras_object
 from lamina.core.registry import serialize as serialize_keras_object
 
+#: They need the classes of models, which stand above this package.
+_FILES = ("load_model", "load_weights", "save_model", "save_weights")
+
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
@@ -20,6 +26,17 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
+    "load_weights",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FILES:
+        importlib.import_module("lamina.models")
+        return getattr(importlib.import_module("lamina.saving.model_files"), name)
+    raise AttributeError(f"module 'lamina.saving' has no attribute {name!r}")

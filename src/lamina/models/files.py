@@ -1,0 +1,85 @@
+"""What every model can do with files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lamina.saving import compiled, model_files
+
+
+class Files:
+    """Saving and loading. Mixed into `Model`."""
+
+    def save(
+        self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True
+    ) -> None:
+        """Write the whole model: layers, weights, training settings and the optimizer's state.
+
+        Args:
+            filepath: where to: a name that ends in ``.keras``, or in ``.h5`` for the format of Keras 1 and 2.
+            overwrite: whether an existing file may be replaced without asking.
+            zipped: ``False`` writes a folder, whose name does not end in ``.keras``.
+            include_optimizer: whether training settings and the optimizer's state are written.
+
+        Raises:
+            ValueError: the name has another ending, or the model cannot be described.
+            OSError: the file cannot be written; the earlier one is whole.
+
+        Example:
+
+        >>> import lamina, pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.keras"
+        >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2)])
+        >>> model.save(path)
+        >>> lamina.models.load_model(path).output_shape
+        (None, 2)
+        """
+        model_files.save_model(self, filepath, overwrite, zipped, include_optimizer)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Write the weights, and the optimizer's state.
+
+        Args:
+            filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files.
+            overwrite: whether an existing file may be replaced without asking.
+            max_shard_size: the most that one of several files holds, in GB.
+
+        Raises:
+            ValueError: the name has another ending, or the model is not built.
+            OSError: the file cannot be written; the earlier one is whole.
+        """
+        model_files.save_weights(self, filepath, overwrite, max_shard_size)
+
+    def load_weights(
+        self,
+        filepath: Any,
+        skip_mismatch: bool = False,
+        by_name: bool = False,
+        objects_to_skip: Iterable[Any] = (),
+    ) -> None:
+        """Set the weights from a file; all of them, or, where something does not fit, none.
+
+        Args:
+            filepath: a file of weights, or a whole model, that Lamina or Keras wrote.
+            skip_mismatch: whether layers that do not fit are left as they are, with a warning.
+            by_name: for ``.h5`` files of Keras 1 and 2: match layers by name instead of by their order.
+            objects_to_skip: layers to leave as they are.
+
+        Raises:
+            ShapeError: a layer has other weights than the file holds for it; nothing is set then.
+            ValueError: it is no file of weights, or is damaged.
+            OSError: there is no such file, or it may not be read.
+        """
+        model_files.load_weights(self, filepath, skip_mismatch, by_name, objects_to_skip)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile` as plain values; an empty dict for a model that is not compiled."""
+        return compiled.describe(self)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile the model as it was when `get_compile_config` described it.
+
+        Settings that stand for nothing here are named in a warning, and the model stays as it is.
+        """
+        compiled.restore(self, config)

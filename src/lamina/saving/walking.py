@@ -1,0 +1,74 @@
+"""What of a model is kept in files, and under which names: those of Keras 3.
+
+A thing inside another is called by its attribute, attributes in alphabetical order; things in a list, tuple, set or
+dict by their class in snake case, numbered, and containers inside containers ``container``. Each thing is kept once,
+where it is met first.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+from lamina.core import context
+from lamina.core.seeds import SeedGenerator
+from lamina.layers import tracking
+from lamina.layers.layer import Layer
+from lamina.metrics import Metric
+from lamina.optimizers import Optimizer
+
+#: Of these the weights are kept; metrics count among the names in containers, and keep nothing.
+_KINDS = (Layer, Optimizer, Metric, SeedGenerator)
+#: Where layers and models hold their parts for their own use, besides the place where Keras has them.
+_INTERNAL = frozenset({*tracking.PASSED_OVER, "_stack", "_input_layer", "_tensor", "_weights", "history"})
+
+
+def walk(model: Any) -> list[tuple[str, Any]]:
+    """All that keeps variables in a model or layer, with their places such as ``"layers/dense"``.
+
+    >>> import lamina
+    >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(1), lamina.layers.Dense(1)])
+    >>> [path for path, _ in walk(model)]
+    ['', 'layers/dense', 'layers/dense_1']
+    """
+    found: dict[int, tuple[str, Any]] = {}
+    _visit(model, "", found)
+    return [entry for entry in found.values() if not isinstance(entry[1], Metric)]
+
+
+def _visit(thing: Any, path: str, found: dict[int, tuple[str, Any]]) -> None:
+    if id(thing) in found:
+        return
+    found[id(thing)] = (path, thing)
+    for name, part in _attributes(thing):
+        inner = f"{path}/{name}" if path else name
+        if isinstance(part, _KINDS):
+            _visit(part, inner, found)
+        elif isinstance(part, (list, tuple, set, dict)):
+            _visit_entries(part, inner, found)
+
+
+def _visit_entries(container: Any, path: str, found: dict[int, tuple[str, Any]]) -> None:
+    used: collections.Counter[str] = collections.Counter()
+    for entry in container.values() if isinstance(container, dict) else container:
+        is_container = isinstance(entry, (list, tuple, set, dict))
+        if not is_container and not isinstance(entry, _KINDS):
+            continue
+        name = "container" if is_container else context.snake_case(type(entry).__name__)
+        number, used[name] = used[name], used[name] + 1
+        inner = f"{path}/{name}_{number}" if number else f"{path}/{name}"
+        (_visit_entries if is_container else _visit)(entry, inner, found)
+
+
+def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Attributes that may hold parts, in alphabetical order; the properties of users' classes are among them."""
+    names = set(vars(thing)) - _INTERNAL
+    for cls in type(thing).__mro__:
+        ours = cls.__module__.startswith("lamina.")
+        names |= {n for n, v in vars(cls).items() if isinstance(v, property) and (not ours or n == "layers")}
+    for name in sorted(names):
+        try:
+            yield name, getattr(thing, name)
+        except Exception:  # noqa: S112 (a property that has no value now holds nothing)
+            continue
