@@ -224,10 +224,7 @@ def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | N
         return None
     if tracing.is_inconclusive(error):
         return None
-    tb = error.__traceback__
-    while tb is not None and tb.tb_next is not None:
-        tb = tb.tb_next
-    if tb is None or not _is_jax(tb.tb_frame.f_code.co_filename):
+    if not raised_in_jax(error):
         return None
     shown = [dims.show_shape(dims_of(leaf)) for leaf in input_leaves(inputs)]
     reason = dims.spell(str(error)).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -240,5 +237,10 @@ def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | N
     )
 
 
-def _is_jax(file: str) -> bool:
+def raised_in_jax(error: BaseException) -> bool:
+    """Whether jax or numpy refused something, not the program itself."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    file = tb.tb_frame.f_code.co_filename if tb is not None else "?"
     return any(f"/{package}/" in file for package in ("jax", "jaxlib", "numpy")) or file.startswith("<")

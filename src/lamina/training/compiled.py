@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from lamina import losses, metrics
 from lamina.advice.local_tensors import local_tensors
 from lamina.core import checks, context, tree
-from lamina.losses import Loss
+from lamina.losses import Loss, fitting
 from lamina.metrics import Mean, Metric
 from lamina.metrics.resolve import resolve_accuracy
-from lamina.shapes.errors import Fix, ShapeError, failing_site
+from lamina.shapes.errors import ShapeError, failing_site
 
 
 class CompiledLoss:
@@ -108,32 +108,58 @@ def call_loss(loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, output: s
             layer=loss.name,
             expected="x and y",
             received="x alone",
-            fixes=[Fix("give targets", "model.fit(x, y), or yield x, y in a generator", tried=False)],
         )
     try:
         value = loss(y_true, y_pred, sample_weight=sample_weight)
     except (TypeError, ValueError) as error:
         if isinstance(error, ShapeError):
             raise
-        raise explain("loss", loss, error, y_true, y_pred, sample_weight) from error
+        raise explain("loss", loss, error, y_true, y_pred, sample_weight, loss) from error
     if jnp.ndim(value) > 0:
         value = jnp.mean(value)
     return value
 
 
-def explain(kind: str, function: Any, error: Exception, y_true: Any, y_pred: Any, sample_weight: Any) -> ShapeError:
-    """A `ShapeError` for what went wrong inside a loss or metric."""
+def explain(
+    kind: str,
+    function: Any,
+    error: Exception,
+    y_true: Any,
+    y_pred: Any,
+    sample_weight: Any,
+    again: Callable[[Any, Any], Any],
+) -> ShapeError:
+    """A `ShapeError` for what went wrong inside a loss or metric.
+
+    Args:
+        kind: what it is.
+        function: the loss or metric, which has a name.
+        error: what it raised.
+        y_true, y_pred, sample_weight: what it was given.
+        again: calls it on other labels and predictions, for repairs to be tried.
+    """
     shapes = {"y_true": y_true, "y_pred": y_pred, "sample_weight": sample_weight}
     shown = [f"{name} {tuple(x.shape)}" for name, x in shapes.items() if hasattr(x, "shape")]
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return ShapeError(
-        f'the {kind} "{function.name}" failed on {" and ".join(shown)}',
+    explained = ShapeError(
+        f'the {kind} "{function.name}" failed{" on " if shown else ""}{" and ".join(shown)}',
         layer=function.name,
         expected="y_true and y_pred that fit each other; the first axis is the batch",
         received=", ".join(shown),
         notes=[("tensors", local_tensors(error)), ("reason", lines[0])],
         site=failing_site(error),
     )
+    if hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
+        explained.__dict__["clash"] = own_clash(function.name, y_true, y_pred)
+        explained.__dict__["own"] = again
+    return explained
+
+
+def own_clash(name: str, y_true: Any, y_pred: Any) -> fitting.Clash:
+    """Labels and predictions that a function of the user's does not take together: what it likely expects."""
+    numbers = y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] > 1 and y_true.ndim == 1
+    kind = "categorical" if numbers else "elementwise"
+    return fitting.Clash(name, kind, tuple(y_true.shape), tuple(y_pred.shape))
 
 
 class CompiledMetrics(Metric):
@@ -207,7 +233,8 @@ class CompiledMetrics(Metric):
             except (TypeError, ValueError) as error:
                 if isinstance(error, ShapeError):
                     raise
-                raise explain("metric", metric, error, truth, predicted, sample) from error
+                again = metric.update_state
+                raise explain("metric", metric, error, truth, predicted, sample, again) from error
 
     def result(self) -> dict[str, Any]:
         results: dict[str, Any] = {}

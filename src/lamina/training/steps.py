@@ -6,7 +6,7 @@ them, of `compute_loss` or of `compute_loss_and_updates` take their place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -109,7 +109,19 @@ class Steps:
         except (TypeError, ValueError) as error:
             if isinstance(error, ShapeError) or "shape" not in str(error):
                 raise
-            raise compiled.explain("compute_loss of", self, error, y, y_pred, sample_weight) from error
+            raise compiled.explain(
+                "compute_loss of", self, error, y, y_pred, sample_weight, self._loss_on(x, training)
+            ) from error
+
+    def _loss_on(self, x: Any, training: bool) -> Callable[[Any, Any], Any]:
+        """`compute_loss` of labels and outputs, on inputs of these shapes."""
+        shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), x)
+
+        def loss(y: Any, y_pred: Any) -> Any:
+            inputs = jax.tree.map(lambda a: jnp.zeros((y_pred.shape[0], *a.shape[1:]), a.dtype), shapes)
+            return self._loss_of(inputs, y, y_pred, None, training)
+
+        return loss
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update the metrics with a batch and give their results; override it for metrics of your own."""
