@@ -23,7 +23,7 @@ from lamina.shapes.errors import ShapeError
 
 Spec = jax.ShapeDtypeStruct
 
-_BASES = (12, 96, 1000)
+_BASES = (12, 96, 1000, 100_000)  # the last for what cuts much off
 _MOST_NUMBERS = 8
 _TRIED = (4097, 65)  # up to which sizes one open dimension, or two, are tried
 
