@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamina.saving import compiled, model_files
+from lamina.saving import architecture, compiled, model_files
 
 
 class Files:
@@ -72,6 +72,14 @@ class Files:
             OSError: there is no such file, or it may not be read.
         """
         model_files.load_weights(self, filepath, skip_mismatch, by_name, objects_to_skip)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """What the model is made of, without weights, as JSON; `lamina.models.model_from_json` makes it again.
+
+        Args:
+            kwargs: arguments for `json.dumps`, such as ``indent``.
+        """
+        return architecture.to_json(self, **kwargs)
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of `compile` as plain values; an empty dict for a model that is not compiled."""

@@ -13,7 +13,7 @@ from lamina.saving.legacy import groups, training, weights
 from lamina.saving.legacy.era import Era, era_of
 from lamina.saving.legacy.groups import Stored
 from lamina.saving.legacy.upgrade import upgrade
-from lamina.saving.safety.config import check_sizes, read_json
+from lamina.saving.safety.config import making, read_json
 from lamina.saving.safety.errors import FileProblem, naming
 from lamina.saving.safety.hdf5 import open_hdf5
 
@@ -83,11 +83,10 @@ def era_of_group(group: Any) -> Era:
     return era_of(group.attributes.get("keras_version"), group.attributes.get("backend"))
 
 
-def model_of(description: Any, era: Era, available: int) -> Any:
+def model_of(description: Any, era: Era, available: int | None) -> Any:
     """The model that a description stands for, with new weights."""
     description = upgrade(description, era)
-    check_sizes(description, available)
-    with _models_known():
+    with _models_known(), making(description, available):
         model = registry.deserialize(description)
     if not hasattr(model, "load_weights") and not hasattr(model, "predict"):
         raise FileProblem(f"its description is that of a {type(model).__name__}, not of a model")

@@ -1,0 +1,54 @@
+"""Models without weights, as JSON: in Keras 3's form, and out of that of Keras 1, 2 and 3."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lamina.core import lambdas, registry
+from lamina.saving.legacy import reading
+from lamina.saving.legacy.era import Era, era_of
+from lamina.saving.safety.config import read_json
+from lamina.saving.safety.errors import FileProblem
+
+
+def to_json(model: Any, **kwargs: Any) -> str:
+    """What a model is made of, without weights, as JSON.
+
+    Args:
+        model: the model.
+        kwargs: arguments for `json.dumps`, such as ``indent``.
+    """
+    return json.dumps(registry.serialize(model), **kwargs)
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The model that JSON describes, with new weights.
+
+    Args:
+        json_string: what `Model.to_json` of Lamina or of Keras 1, 2 or 3 gave.
+        custom_objects: classes and functions of yours that it names.
+
+    Raises:
+        ValueError: it is malformed, or names what is unknown.
+
+    Example:
+
+    >>> import lamina
+    >>> model = lamina.Sequential([lamina.Input((4,)), lamina.layers.Dense(2)])
+    >>> lamina.models.model_from_json(model.to_json()).output_shape
+    (None, 2)
+    """
+    if not isinstance(json_string, (str, bytes)):
+        raise ValueError(f"`json_string`={json_string!r}: expected a string of JSON")
+    description = read_json(json_string, "`json_string`")
+    if not isinstance(description, dict):
+        raise FileProblem("`json_string`: a model's description is an object with a 'class_name'")
+    with registry.custom_object_scope(custom_objects or {}), lambdas.allowing(False):
+        return reading.model_of(description, _era(description), None)
+
+
+def _era(description: dict[str, Any]) -> Era:
+    """Keras 1 and 2 noted their version; Keras 3 does not, but writes where each class is from."""
+    modern = {"registered_name", "module", "build_config"} & set(description)
+    return era_of(description.get("keras_version"), description.get("backend"), otherwise=3 if modern else 2)
