@@ -14,7 +14,7 @@ from lamina.advice import inner, names, products, trying
 from lamina.advice.candidates import custom, merges, ranks, sizes, states, windows
 from lamina.advice.candidates.case import Case
 from lamina.advice.data import Meeting
-from lamina.core import symbolic
+from lamina.core import context, symbolic
 from lamina.core.symbolic import KerasTensor, has_symbolic
 from lamina.shapes.errors import CallSite, Fix, ShapeError, is_internal
 
@@ -141,6 +141,8 @@ def advise(
 ) -> None:
     """Look for repairs, and attach the best to the error."""
     origin: Origin = error.__dict__.pop("_origin")
+    if context.state.allowance is not None:
+        return  # a file is being read: there is no program to repair
     products.advise(error)
     if error.fixes:
         return

@@ -16,6 +16,7 @@ from lamina.core import lambdas
 NAMES = frozenset({
     "__numpy__", "__tensor__", "__bytes__", "__slice__", "__ellipsis__", "__lambda__", "__tuple__",
 })  # fmt: skip
+_MOST_LETTERS = 2**26
 _ARRAY_TYPES = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|bfloat16|float8_\w{4,8}|complex(64|128)|str\d*")
 
 
@@ -70,7 +71,18 @@ def _array(config: dict[str, Any]) -> np.ndarray:
     name = str(config["dtype"])
     if not _ARRAY_TYPES.fullmatch(name):  # numpy would read more into a name: objects, records, huge strings
         raise ValueError(f"an array of the data type {name!r}: expected numbers such as 'float32'")
-    return np.array(config["value"], dtype=str if name.startswith("str") else jnp.dtype(name))
+    if name.startswith("str"):
+        return _texts(config["value"])
+    return np.array(config["value"], dtype=jnp.dtype(name))
+
+
+def _texts(value: Any) -> np.ndarray:
+    """An array of strings. numpy gives each the room of the longest, so one long one among many is refused."""
+    held = np.array(value, dtype=object)
+    longest = max((len(str(entry)) for entry in held.reshape(-1)), default=0)
+    if longest * held.size > _MOST_LETTERS:
+        raise ValueError(f"an array of {held.size} strings, the longest of {longest} characters")
+    return held.astype(str)
 
 
 def _index(value: Any) -> int | None:

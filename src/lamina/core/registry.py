@@ -213,11 +213,16 @@ def _find_function(kind: str, config: dict[str, Any], custom_objects: dict[str, 
     """A function by the name that its description gives it; no module is ever imported for it."""
     for name in (config.get("config"), config.get("registered_name")):
         found = get_registered_object(name, custom_objects) if isinstance(name, str) else None
-        if found is not None:
+        if found is not None and not isinstance(found, type):
             return found
     name = config.get("config")
+    if not isinstance(name, str):
+        raise ValueError(f"a function's description needs its name as 'config', not {str(name)[:80]}")
     kinds = [kind, *(other for other in _by_kind if name in _by_kind[other])]
-    return find(next((k for k in kinds if name in _by_kind.get(k, {})), kind), str(name), custom_objects)
+    found = find(next((k for k in kinds if name in _by_kind.get(k, {})), kind), name, custom_objects)
+    if isinstance(found, type):
+        raise ValueError(f"{name!r} is a class, not a function")
+    return found
 
 
 def resolve(kind: str, identifier: Any, base: type | None = None, custom_objects: dict[str, Any] | None = None) -> Any:
@@ -268,8 +273,15 @@ def _deserialize(config: Any, custom_objects: dict[str, Any] | None) -> Any:
         return config
     if "class_name" not in config or "config" not in config:
         return {key: _deserialize(entry, custom_objects) for key, entry in config.items()}
-    name, module = config["class_name"], str(config.get("module") or "")
-    kinds = sorted(_by_kind, key=lambda kind: not module.startswith(f"keras.{_plural(kind)}"))
-    holding = next((kind for kind in kinds if name in _by_kind[kind]), kinds[0] if kinds else "object")
     with sharing.sharing():
-        return build(holding, config, custom_objects)
+        return build(_kind_of(config), config, custom_objects)
+
+
+def _kind_of(config: dict[str, Any]) -> str:
+    """The family that a description's module names; else one that has a class of that name."""
+    name, module = config["class_name"], str(config.get("module") or "")
+    if not isinstance(name, str):
+        raise ValueError(f"the 'class_name' of a description is not a name: {str(name)[:80]}")
+    named = [kind for kind in _by_kind if module.startswith(f"keras.{_plural(kind)}")]
+    holding = (kind for kind in [*named, *_by_kind] if name in _by_kind[kind])
+    return next(holding, named[0] if named else "object")

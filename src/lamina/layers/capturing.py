@@ -45,8 +45,23 @@ def accepted_arguments(cls: type) -> tuple[str, ...]:
 
 
 def revive(config: dict[str, Any]) -> dict[str, Any]:
-    """A config with the objects that its descriptions stand for."""
-    return {name: _revive(value) for name, value in config.items()}
+    """A config with the objects that its descriptions stand for.
+
+    Raises:
+        ValueError: a description names nothing known, or is malformed; the message names the layer and the argument.
+    """
+    return {name: _revived(config, name) for name in config}
+
+
+def _revived(config: dict[str, Any], name: str) -> Any:
+    try:
+        return _revive(config[name])
+    except ValueError as error:
+        if type(error) is not ValueError:
+            raise
+        owner = config.get("name")
+        whose = f"{owner!r}: " if isinstance(owner, str) else ""
+        raise ValueError(f"{whose}`{name}`: {error}") from error
 
 
 def _revive(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -245,7 +246,8 @@ class GroupNormalization(_Scaled):
     def build(self, input_shape: Any) -> None:
         (channels,) = self._sizes(input_shape)
         if channels % self._groups_of(channels):
-            divisors = [g for g in range(1, channels + 1) if channels % g == 0]
+            low = [g for g in range(1, math.isqrt(channels) + 1) if channels % g == 0]
+            divisors = sorted({*low, *(channels // g for g in low)})
             raise ShapeError(
                 f'GroupNormalization "{self.name}": {channels} channels cannot be divided into {self.groups} groups',
                 layer=self.name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,11 @@ _CLASSES = {
     "hard_swish": "HardSilu", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "stft": "STFT",
     "svd": "SVD", "swish": "Silu",
 }  # fmt: skip
+#: Operations that take functions, or give something else than tensors: no description may name them.
+_NOT_DESCRIBED = frozenset({
+    "associative_scan", "cond", "convert_to_numpy", "custom_gradient", "dtype", "fori_loop", "is_tensor", "jvp", "map",
+    "scan", "switch", "vectorize", "vectorized_map", "while_loop",
+})  # fmt: skip
 _HOMES = {
     "fold": "nn",
     "get_item": "numpy",
@@ -208,8 +214,15 @@ def restore_graph(config: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _restore(config: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[Any, Any]:
+    names = [entry_name(entry) for entry in entries]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"the config has two layers of the name {twice!r}")
     restored = _Restored()
-    waiting = [(entry_name(entry), restored.make(entry), list(entry.get("inbound_nodes", []))) for entry in entries]
+    waiting = [
+        (name, restored.make(entry), list(entry.get("inbound_nodes", [])))
+        for name, entry in zip(names, entries, strict=True)
+    ]
     while waiting:
         moved = False
         for name, operation, calls in waiting:
@@ -218,8 +231,8 @@ def _restore(config: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[Any
                 moved = True
         remaining = [item for item in waiting if item[2]]
         if remaining and not moved:
-            names = ", ".join(repr(item[0]) for item in remaining)
-            raise ValueError(f"the config's layers {names} take tensors that no layer in it gives")
+            shown = ", ".join(repr(item[0]) for item in remaining)
+            raise ValueError(f"the config's layers {shown} take tensors that no layer in it gives")
         waiting = remaining
     return restored.structure(config.get("input_layers")), restored.structure(config.get("output_layers"))
 
@@ -261,6 +274,8 @@ class _Restored:
         if "training" not in call.get("given", ()) and kwargs.get("training") is not True:
             kwargs.pop("training", None)
         kwargs = {key: value for key, value in kwargs.items() if key != "mask" or value is not None}
+        if not has_symbolic((args, kwargs)):
+            raise ValueError(f"the config calls {name!r} with no tensor of the model")
         outputs = operation(*args, **kwargs)
         number = self.count.get(name, 0)
         self.count[name] = number + 1
@@ -270,7 +285,7 @@ class _Restored:
         """The tensor at ``[name, number of the call, number of the output]``."""
         name, call, place = history[:3]
         outputs = self.outputs.get((name, call), [])
-        if place >= len(outputs):
+        if not isinstance(place, int) or not 0 <= place < len(outputs):
             raise ValueError(f"the config speaks of output {place} of call {call} of {name!r}, which does not exist")
         return outputs[place]
 
@@ -350,9 +365,9 @@ def _tuples(value: Any) -> Any:
 
 
 def _names() -> list[str]:
-    """Names of the operations."""
-    public = [n for n, f in vars(ops).items() if isinstance(f, types.FunctionType) and not n.startswith("_")]
-    return [*OPERATORS, *public]
+    """Names of the operations: functions of tensors that call no function given to them."""
+    functions = [n for n, f in vars(ops).items() if isinstance(f, types.FunctionType) and not n.startswith("_")]
+    return [*OPERATORS, *(n for n in functions if n not in _NOT_DESCRIBED)]
 
 
 def _operations() -> dict[str, Callable[..., Any]]:

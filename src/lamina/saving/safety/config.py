@@ -127,7 +127,7 @@ def check_sizes(config: Any, available_bytes: int | None = None) -> None:
 
 def _most(key: str) -> int:
     """The largest whole number that may stand under a key."""
-    if "seed" in key:
+    if "seed" in key or key == "shared_object_id":  # Keras numbers objects by their place in memory
         return limits.SEED
     return limits.AXES if key.split("_")[-1] in ("axis", "axes", "rank", "ndim") else limits.WHOLE_NUMBER
 
