@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
-from lamina.advice import products, trying, weights
+from lamina import losses
+from lamina.advice import products, several_outputs, trying, weights
 from lamina.advice.meeting import Meeting, Shape
 from lamina.advice.origins import kinds
 from lamina.losses import fitting
@@ -23,7 +25,7 @@ _POOLING = {3: "GlobalAveragePooling1D", 4: "GlobalAveragePooling2D", 5: "Global
 Found = Iterator[Fix | None]
 
 
-def advise(error: ShapeError, model: Any, y: Any = None, validating: bool = False) -> None:
+def advise(error: ShapeError, model: Any, y: Any = None, validating: bool = False, x: Any = None) -> None:
     """Attach repairs to an error about labels, or their weights, and an output.
 
     Args:
@@ -31,19 +33,20 @@ def advise(error: ShapeError, model: Any, y: Any = None, validating: bool = Fals
         model: the model.
         y: the labels, one array for each output, as far as they are at hand.
         validating: whether they were given to be validated on.
+        x: what the model is called on; only its shapes matter.
     """
     weights.advise(error)
     products.advise(error)
+    several_outputs.advise(error, model, y if isinstance(y, list) else [y])
     clash = getattr(error, "clash", None)
     if clash is None:
         return
     place = getattr(error, "output", 0)
     values = y[place] if isinstance(y, (list, tuple)) and place < len(y) else y
     with trying.quiet():
-        meeting = Meeting(clash, model, place, error.call_site, values, validating)
+        meeting = Meeting(clash, model, place, error.call_site, values, validating, x, getattr(error, "own", None))
         fixes = _metric(meeting) if getattr(error, "is_metric", False) else repairs(meeting)
-    if fixes:
-        error.with_fixes(fixes)
+    error.with_fixes(fixes)
 
 
 def repairs(meeting: Meeting) -> list[Fix]:
@@ -71,17 +74,9 @@ def first_without_or(fixes: list[Fix]) -> list[Fix]:
 def _metric(m: Meeting) -> list[Fix]:
     """A metric for the other kind of labels."""
     if m.kind == "categorical" and m.fits(m.true, kind="sparse"):
-        return [
-            Fix(
-                "take the metric for class numbers",
-                'metrics=["accuracy"], or "sparse_categorical_accuracy"',
-                tried=False,
-            )
-        ]
+        return [Fix("take the metric for class numbers", 'metrics=["sparse_categorical_accuracy"]')]
     if m.kind == "sparse" and m.fits(m.true, kind="categorical"):
-        return [
-            Fix("take the metric for one-hot labels", 'metrics=["accuracy"], or "categorical_accuracy"', tried=False)
-        ]
+        return [Fix("take the metric for one-hot labels", 'metrics=["categorical_accuracy"]')]
     return repairs(m)
 
 
@@ -192,11 +187,7 @@ def _units(m: Meeting) -> Found:
         yield Fix("a class is missing here: make a column for every class", code, f"(None, {m.classes})")
         return
     what = "class" if m.kind == "categorical" else "value"
-    found = m.change_units(int(last), f"give the last layer one output per {what} of the labels")
-    if found is None and m.head.trial is None and m.fits(m.true, (*m.pred[:-1], last)):
-        code = m.head.code(int(last)) if m.head.last is not None else f"layers.Dense({last})"
-        found = Fix(f"give the last layer one output per {what} of the labels", code)
-    yield found
+    yield m.change_units(int(last), f"give the last layer one output per {what} of the labels")
     if m.kind == "categorical" and m.inner and m.classes is not None and last < m.classes:
         fits = m.fits((*m.true[:-1], m.classes))
         code = f"keras.utils.to_categorical({m.inner}, {m.classes})"
@@ -356,35 +347,50 @@ def _new(name: str, *args: Any) -> Any:
 # Class numbers out of range
 
 
-def advise_numbers(error: ShapeError, model: Any, place: int, low: int, high: int, classes: int) -> None:
+def advise_numbers(
+    error: ShapeError, model: Any, place: int, labels: np.ndarray, classes: int, x: Any, options: dict[str, Any]
+) -> None:
     """Attach repairs to an error about class numbers that no output stands for.
 
     Args:
         error: the error.
         model: the model.
         place: which of its outputs.
-        low, high: the least and the largest label.
+        labels: the class numbers.
         classes: how many classes the output has.
+        x: what the model is called on; only its shapes matter.
+        options: the arguments of the loss.
     """
+    shape = (None, *labels.shape[1:])
+    low, high = int(labels.min()), int(labels.max())
     with trying.quiet():
-        clash = fitting.Clash("sparse_categorical_crossentropy", "sparse", (None,), (None, classes), -1)
-        meeting = Meeting(clash, model, place, error.call_site)
-        fixes = []
-        if low >= 1 and high - low < classes:
-            code = f"{meeting.target} = {meeting.y} - {low}"
-            fixes.append(Fix(f"the labels start at {low}: count the classes from 0", code, f"0 to {high - low}"))
-        elif low == -1 and high < classes:
-            title = "if -1 marks what has no label, leave it out"
-            fixes.append(Fix(title, "keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)", tried=False))
-        pred = meeting.head.with_units(high + 1) if low >= 0 else None
-        if pred is not None and pred[-1] == high + 1:
-            activation = "softmax" if classes == 1 else None
-            code = meeting.head.code(high + 1, activation=activation)
-            fixes.append(
-                Fix(f"tell {high + 1} classes apart, 0 to {high}", code, dims.show_shape(dims.to_public(pred)))
-            )
-        if classes == 1 and low >= 0 and high == 1:
-            fixes.insert(0, Fix("for a yes or no", 'loss="binary_crossentropy" and activation="sigmoid"', tried=False))
-        if low >= 0 and high >= classes and not fixes:
-            fixes.append(Fix(f"tell {high + 1} classes apart", f"layers.Dense({high + 1})", tried=False))
-    error.with_fixes(first_without_or(fixes[:MOST]))
+        clash = fitting.Clash(
+            "sparse_categorical_crossentropy", "sparse", shape, (None, *labels.shape[1:], classes), -1
+        )
+        meeting = Meeting(clash, model, place, error.call_site, labels, x=x)
+        found = [fix for fix in _numbers(meeting, low, high, classes, options) if fix is not None]
+    error.with_fixes(first_without_or(found[:MOST]))
+
+
+def _numbers(m: Meeting, low: int, high: int, classes: int, options: dict[str, Any]) -> Found:
+    """Repairs for class numbers from `low` to `high`, where the output knows `classes`."""
+    if classes == 1 and low >= 0 and high == 1 and m.head.last is not None:
+        pred = m.head.with_settings(m.head.last, activation="sigmoid")
+        if pred is not None and m.fits(m.true, pred, "elementwise"):
+            code = f'loss="binary_crossentropy" and activation="sigmoid" in "{m.head.last.name}"'
+            yield Fix("for a yes or no", code, dims.show_shape(dims.to_public(pred)))
+    if low >= 1 and high - low < classes:
+        code = f"{m.target} = {m.y} - {low}"
+        yield Fix(f"the labels start at {low}: count the classes from 0", code, f"0 to {high - low}")
+    elif low == -1 and high < classes:
+        kept = {k: v for k, v in options.items() if (k, v) in (("from_logits", True), ("axis", m.axis)) and v != -1}
+        said = "".join(f", {k}={v!r}" for k, v in kept.items())
+        code = f"SparseCategoricalCrossentropy(ignore_class=-1{said})"
+        loss = eval(code, {"SparseCategoricalCrossentropy": losses.SparseCategoricalCrossentropy})
+        true, pred = (jax.ShapeDtypeStruct((2, *shape[1:]), "float32") for shape in (m.true, m.pred))
+        if trying.traced(loss, true, pred) is not None:
+            yield Fix("if -1 marks what has no label, leave it out", f"loss=keras.losses.{code}")
+    pred = m.head.with_units(high + 1) if low >= 0 else None
+    if pred is not None and pred[-1] == high + 1:
+        code = m.head.code(high + 1, activation="softmax" if classes == 1 else None)
+        yield Fix(f"or tell {high + 1} classes apart, 0 to {high}", code, dims.show_shape(dims.to_public(pred)))

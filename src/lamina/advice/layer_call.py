@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lamina.advice import inner, names, products, trying
-from lamina.advice.candidates import custom, merges, ranks, sizes, states, windows
+from lamina.advice.candidates import custom, merges, nested, ranks, sizes, states, windows
 from lamina.advice.candidates.case import Case
 from lamina.advice.data import Meeting
 from lamina.core import context, symbolic
@@ -25,7 +25,7 @@ FORGIVING = True
 _MOST = 3
 _entries: set[Any] = {trying.traced.__code__}
 _GENERATORS = (
-    custom.wrong_statistics, merges.as_list, merges.one_of_several,
+    custom.wrong_statistics, merges.as_list, merges.one_of_several, nested.other_shape,
     states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.in_call,
     ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,
     merges.misfit,
@@ -192,7 +192,7 @@ def _case(
 ) -> Case | None:
     symbolic = has_symbolic((origin.args, origin.kwargs))
     if symbolic or origin.layer is outer:
-        if getattr(origin.layer, "_graph", None) is not None:
+        if not symbolic and getattr(origin.layer, "_graph", None) is not None:
             return None
         trial = trying.Trial(origin.layer, origin.args, origin.kwargs, origin.was_built)
         if outer is not origin.layer:  # inputs that no Input of the user's stands for

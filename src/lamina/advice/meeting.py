@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -34,6 +34,8 @@ class Meeting:
         site: the user's line.
         values: the labels, if they lie in the host's memory.
         validating: whether they were given to be validated on.
+        x: what the model is called on; only its shapes matter.
+        own: the loss or metric, where it is the user's: it must take what fits.
     """
 
     def __init__(
@@ -44,14 +46,17 @@ class Meeting:
         site: CallSite | None,
         values: Any = None,
         validating: bool = False,
+        x: Any = None,
+        own: Callable[[Any, Any], Any] | None = None,
     ):
+        self.own = own
         self.name, self.kind, self.axis = clash.name, clash.kind, clash.axis
         self.true, self.pred = clash.true, clash.pred
         self.values = values if isinstance(values, np.ndarray) else None
         self.validating = validating
         self.y, self.inner = _labels_name(site, place, _output_names(model), validating)
-        self.target = self.y if _is_place(self.y) else "y"
-        self.head = Head(model, place)
+        self.target = self.y if names.is_place(self.y) else "y"
+        self.head = Head(model, place, x)
 
     @property
     def classes(self) -> int | None:
@@ -67,7 +72,14 @@ class Meeting:
         if kind == "sparse":
             return True
         pairs = zip(*fitting.aligned(true, pred), strict=False)
-        return all(a == b for a, b in list(pairs)[1:])
+        return all(a == b for a, b in list(pairs)[1:]) and self._own_takes(true, pred)
+
+    def _own_takes(self, true: Shape, pred: Shape) -> bool:
+        if self.own is None:
+            return True
+        samples = self.pred[0]
+        specs = [jax.ShapeDtypeStruct((samples, *shape[1:]), "float32") for shape in (true, pred)]
+        return trying.traced(self.own, *specs) is not None
 
     def change_labels(self, title: str, code: str, true: Shape, kind: str | None = None) -> Fix | None:
         """Other labels; `code` has ``{y}`` for what the user wrote."""
@@ -103,7 +115,8 @@ class Meeting:
 class Head:
     """The end of a model that makes one output: what it would give if its layers were others."""
 
-    def __init__(self, model: Any, place: int):
+    def __init__(self, model: Any, place: int, x: Any = None):
+        self.model, self.place, self.x = model, place, x
         graph = getattr(model, "_graph", None)
         tensors = graph.output_tensors if graph is not None else []
         self.trial = trying.Trial(_same, (tensors[place],), {}, True) if place < len(tensors) else None
@@ -119,10 +132,23 @@ class Head:
     def changed(self, changes: dict[Any, Any]) -> Shape | None:
         """The output's shape with other layers in place of some."""
         if self.trial is None:
-            return None
+            return self._changed_inside(changes)
         result = self.trial.attempt(changes=changes, layer=_same)
         leaves = jax.tree.leaves(result)
         return tuple(leaves[0].shape) if len(leaves) == 1 else None
+
+    def _changed_inside(self, changes: dict[Any, Any]) -> Shape | None:
+        """The same for a model without a graph: a copy with other layers is called on the data's shapes."""
+        if self.x is None or not all(hasattr(new, "_sublayers") for new in changes.values()):
+            return None
+        copy = trying.copy_of(self.model)
+        inside = dict(zip(map(id, self.model._flatten_layers()), copy._flatten_layers(), strict=True))
+        trying.unbuild(copy)
+        for layer, new in changes.items():
+            inside[id(layer)].__dict__ = new.__dict__
+        result = trying.traced(lambda x: trying.apply(copy, x), jax.tree.map(trying.spec_of, self.x))
+        leaves = jax.tree.leaves(result)
+        return (None, *leaves[self.place].shape[1:]) if self.place < len(leaves) else None
 
     def with_settings(self, layer: Any, **settings: Any) -> Shape | None:
         """The output's shape with other arguments of a layer."""
@@ -130,7 +156,7 @@ class Head:
 
     def with_units(self, units: int) -> Shape | None:
         """The output's shape with another number of units (or filters) in the last layer."""
-        if self.last is None or self.trial is None:
+        if self.last is None:
             return None
         return self.with_settings(self.last, **{_width_name(self.last): units})
 
@@ -200,14 +226,6 @@ def _labels_name(site: CallSite | None, place: int, outputs: Sequence[str], vali
 
 def _output_names(model: Any) -> list[str]:
     return list(model.output_names) if getattr(model, "_graph", None) is not None else []
-
-
-def _is_place(text: str) -> bool:
-    """Whether something can be assigned to an expression."""
-    try:
-        return isinstance(ast.parse(text, mode="eval").body, (ast.Name, ast.Attribute, ast.Subscript))
-    except SyntaxError:
-        return False
 
 
 def _open(shape: Sequence[Any]) -> str:

@@ -264,12 +264,16 @@ def _about_columns(
         )
     elif _whole(sample) and sample.max() > 1:
         top = int(sample.max())
+        one_hot = f"keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})"
         yield (
             f"{name}: {y} of shape {(None, *sample.shape[1:])} holds whole numbers up to {top}, which look like class "
             f"numbers; this loss takes one column per class, with a 1 in that of the right one",
             [
                 Fix("take the loss for class numbers", 'loss="sparse_categorical_crossentropy"'),
-                Fix("or make the labels one-hot", names.changed(y, f"keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})")),
+                Fix(
+                    "or make the labels one-hot",
+                    names.changed(y, f"keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})"),
+                ),
             ],
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+import lamina.ops as ops
 from lamina.core import context, registry
 from lamina.core.symbolic import KerasTensor, Node, symbolic_leaves
 from lamina.core.variable import StateScope
@@ -39,7 +40,7 @@ class Layers:
 
 def evaluate(code: str, **names: Any) -> Any:
     """The value of a fix's code: what is tried is the very text that is offered."""
-    known = {"layers": Layers(), "np": jnp, "len": _length, "resize": image.resize}
+    known = {"layers": Layers(), "ops": ops, "np": jnp, "len": _length, "resize": image.resize}
     return eval(code, {**known, **names})  # written by us, not by the user
 
 
@@ -275,6 +276,8 @@ def copy_of(model: Any) -> Any:
 def unbuild(layer: Any) -> None:
     """Make a copied model's layers as they were before they were built."""
     for inner in layer._sublayers:
+        if inner.built and hasattr(inner, "adapt"):
+            continue  # built by data that it was adapted to
         plain = type(inner).__module__.startswith("lamina.layers")
         new = fresh(inner) if plain else None
         if new is not None:

@@ -350,11 +350,14 @@ def match(argument: str, given: Any, y_pred: Any, names: list[str]) -> list[Any]
     leaves = tree.flatten(given)
     if len(leaves) != len(names):
         shapes = ", ".join(str(tuple(getattr(leaf, "shape", ()))) for leaf in leaves)
-        raise ShapeError(
+        error = ShapeError(
             f"the model has {len(names)} {'output' if len(names) == 1 else 'outputs'}; `{argument}` has {len(leaves)}",
             expected=f"{len(names)}: {', '.join(names)}",
             received=f"{len(leaves)}: {shapes}",
         )
+        if argument == "y":
+            error.__dict__["outputs"] = [tuple(p.shape) for p in jax.tree.leaves(y_pred)]
+        raise error
     return leaves
 
 

@@ -98,7 +98,7 @@ class Case:
 
     def input_code(self, tensor: KerasTensor, sample: Sequence[Any]) -> str:
         """``Input((28, 28, 1))``, or ``input_shape=(28, 28, 1)`` where the model says it so."""
-        shape = dims.show_shape(dims.to_public(dims.from_declared(tuple(sample))))
+        shape = shape_code(sample)
         declared = self.declares_input()
         if declared:
             return f"input_shape={shape}"
@@ -146,6 +146,11 @@ class Case:
             if len(self.shapes) == 2:
                 return names.short((operation.left, operation.right)[place]) or default
         return default
+
+
+def shape_code(sample: Sequence[Any]) -> str:
+    """A shape as it is declared: ``(None, 3)``."""
+    return dims.show_shape(dims.to_public(dims.from_declared(tuple(sample))))
 
 
 def _same(x: Any) -> Any:

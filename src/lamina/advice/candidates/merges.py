@@ -46,7 +46,7 @@ def one_of_several(case: Case) -> Iterator[Fix | None]:
 
 def misfit(case: Case) -> Iterator[Fix | None]:
     """Sizes, ranks or axes that differ between the inputs of a merging layer."""
-    if len(case.shapes) < 2:
+    if len(case.shapes) < 2 or getattr(case.layer, "_graph", None) is not None:
         return
     kind = type(case.layer).__name__
     if kind == "Dot":
@@ -124,7 +124,7 @@ def _crop_or_pad(case: Case) -> Iterator[Fix | None]:
     for place, (own, other) in enumerate(((a, b), (b, a))):
         surplus = [own[p] - other[p] for p in places]
         if all(n >= 0 for n in surplus):
-            code = f"layers.Cropping{_ND[rank]}({_margins(surplus)})"
+            code = f"layers.Cropping{_ND[rank]}({margins(surplus)})"
             yield case.insert(f'crop "{case.input_name(place)}" to the size of the other', code, place)
     valid = [
         p for p in case.trial.layers_before() if getattr(p, "padding", "") == "valid" and hasattr(p, "kernel_size")
@@ -134,12 +134,12 @@ def _crop_or_pad(case: Case) -> Iterator[Fix | None]:
     for place, (own, other) in enumerate(((a, b), (b, a))):
         missing = [other[p] - own[p] for p in places]
         if all(n >= 0 for n in missing):
-            code = f"layers.ZeroPadding{_ND[rank]}({_margins(missing)})"
+            code = f"layers.ZeroPadding{_ND[rank]}({margins(missing)})"
             yield case.insert(f'or pad "{case.input_name(place)}" with zeros', code, place)
     yield from _round_input(case)
 
 
-def _margins(sizes: list[Any]) -> str:
+def margins(sizes: list[Any]) -> str:
     """What to take from each side of every axis, as the cropping layers write it."""
     sides = [(int(n) // 2, int(n) - int(n) // 2) for n in sizes]
     if len(sides) == 1:
