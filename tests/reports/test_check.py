@@ -258,13 +258,24 @@ def test_the_script_s_own_error(script):
     assert "SyntaxError" in check_script(script("model(")).failure
 
 
-def test_a_script_cannot_overwrite_what_was_trained(script, monkeypatch):
-    monkeypatch.setattr(lamina.Model, "save", lambda self, path: open(path, "w").close(), raising=False)
-    saved = lamina.Model.save
-    path = script(MODEL + 'model.save("best.keras")\n')
-    assert check_script(path).is_clean
-    assert not (path.parent / "best.keras").exists()
-    assert lamina.Model.save is saved
+def test_a_script_cannot_overwrite_what_was_trained(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained = tmp_path / "best.keras"
+    trained.write_text("trained for days")
+    path = script(
+        MODEL
+        + """
+model.save("best.keras")
+again = keras.models.load_model("best.keras")
+assert again.layers[-1].name == model.layers[-1].name
+model.save_weights("w.weights.h5")
+again.load_weights("w.weights.h5")
+"""
+    )
+    outcome = check_script(path)
+    assert outcome.is_clean, outcome.failure
+    assert trained.read_text() == "trained for days"
+    assert not (tmp_path / "w.weights.h5").exists()
 
 
 def test_a_model_that_says_nothing_ends_the_check(script):

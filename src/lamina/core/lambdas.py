@@ -71,7 +71,7 @@ def _names() -> dict[str, Any]:
     """What a lambda finds by name, usually: the modules that users import under these names."""
     lamina = importlib.import_module("lamina")
     common = {"np": np, "numpy": np, "jax": jax, "jnp": jax.numpy, "ops": lamina.ops}
-    return {"__builtins__": builtins, "keras": lamina, "lamina": lamina, **common}
+    return {"__name__": "__main__", "__builtins__": builtins, "keras": lamina, "lamina": lamina, **common}
 
 
 def decode(config: Any) -> types.FunctionType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import uuid
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from typing import Any, ClassVar
 import jax
 
 from lamina import activations
-from lamina.core import registry
+from lamina.core import registry, sharing
 from lamina.layers.layer import Layer
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -53,7 +54,8 @@ class Lambda(Layer):
     signature = "... -> ..."
     common_mistakes = (
         "The function sees the batch axis: x[0] is the first sample of the batch, x[:, 0] the first step of each.",
-        "Give a function a name with `def` and register it if the model is to be saved; a lambda cannot be saved.",
+        "Give a function a name with `def` and register it if the model is to be saved: the code of a lambda is run only "
+        "where safe_mode=False allows it.",
     )
     example_input = (None, 10)
     example_config: ClassVar[dict[str, Any]] = {"function": lambda x: x[:, :4]}
@@ -119,7 +121,10 @@ class Lambda(Layer):
         config = dict(config)
         for name in ("function", "output_shape", "mask"):
             if name in config:
-                config[name] = _recall(config[name], name)
+                try:
+                    config[name] = _recall(config[name], name)
+                except ValueError as error:
+                    raise ValueError(f"Lambda {config.get('name', '')!r}: `{name}`: {error}") from error
         return super().from_config(config)
 
 
@@ -132,13 +137,20 @@ def _has_signature(function: Any) -> bool:
 
 
 def _describe(thing: Any) -> Any:
-    """A description of a function. It can be found again in this program; in another one only if it is registered."""
-    described = registry.serialize(thing)
-    if not inspect.isfunction(thing) or not isinstance(described, dict):
-        return described
+    """A description of a function: in a file its name, or the body of a lambda; in this program the function itself."""
+    if not inspect.isfunction(thing) or sharing.in_file():
+        if getattr(thing, "__name__", "") == "<lambda>":
+            warnings.warn(
+                "a Lambda holds a Python lambda: its model opens only with safe_mode=False, and only in this version of "
+                "Python; a function defined with `def` and registered opens everywhere",
+                stacklevel=2,
+            )
+        return registry.serialize(thing)
     mark = _marks.setdefault(thing, uuid.uuid4().hex)
     _living[mark] = thing
-    return {**described, "in_process": mark}
+    named = thing.__name__ != "<lambda>"
+    described = registry.serialize(thing) if named else {"class_name": "__lambda__", "config": {"name": "<lambda>"}}
+    return {**described, "in_process": mark} if isinstance(described, dict) else described
 
 
 def _recall(described: Any, argument: str) -> Any:
@@ -146,12 +158,7 @@ def _recall(described: Any, argument: str) -> Any:
         return activations.get(described)
     if not isinstance(described, dict):
         return described
-    function = _living.get(described.get("in_process", ""))
+    function = _living.get(str(described.get("in_process", "")))
     if function is not None:
         return function
-    if described.get("class_name") == "__lambda__":
-        raise ValueError(
-            f"Lambda: `{argument}` is a Python lambda, which a config cannot hold; define the function with `def`, "
-            f"register it with lamina.saving.register_keras_serializable() and make the model anew"
-        )
     return registry.deserialize({name: value for name, value in described.items() if name != "in_process"})

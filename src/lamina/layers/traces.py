@@ -29,7 +29,7 @@ from lamina.shapes.conditions import collecting
 #: Attributes of a layer that no computation reads.
 _BESIDE = frozenset({
     "name", "_captured", "_made_at", "_nodes", "_losses", "_declared_input", "_initial_weights", "_build_shape",
-    "_trainable", "_weights",
+    "_build_shapes", "_trainable", "_weights",
 })  # fmt: skip
 _MOST = 2048
 

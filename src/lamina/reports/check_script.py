@@ -23,6 +23,7 @@ from rich.text import Text
 from lamina.core import tree
 from lamina.models.model import Model
 from lamina.reports.check import Problem, batch_of, examine, shapes_of_call
+from lamina.saving.model_files import writing_elsewhere
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError, is_internal
 from lamina.shapes.tracing import substitute
@@ -30,8 +31,6 @@ from lamina.training.callbacks import History
 from lamina.training.compiled import CompiledMetrics
 from lamina.training.feeding.convert import named_leaves
 from lamina.training.feeding.streams import is_stream
-
-_WRITERS = ("save", "save_weights", "export")
 
 
 @dataclass
@@ -80,7 +79,8 @@ def check_script(path: str | os.PathLike[str], arguments: list[str] | None = Non
     """Run a script with training, evaluation and prediction replaced by a check of the shapes.
 
     Models are built and data is loaded, but nothing is trained: `fit` gives a history of zeros, `predict` zeros of the
-    right shape. Files are not written by ``save``, ``save_weights`` and ``export``, and no callback runs.
+    right shape. No callback runs. Files that models are saved to stay as they are: a script that loads what it saved
+    gets it from a temporary place.
 
     Args:
         path: the script.
@@ -93,7 +93,7 @@ def check_script(path: str | os.PathLike[str], arguments: list[str] | None = Non
     if not script.is_file():
         raise FileNotFoundError(f"there is no script {os.fspath(path)!r}")
     outcome = Outcome(script.name)
-    with _as_program(script, arguments or []), _replaced(_Checker(outcome)):
+    with _as_program(script, arguments or []), _replaced(_Checker(outcome)), writing_elsewhere():
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:
@@ -147,8 +147,8 @@ def _add(outcome: Outcome, problems: list[Problem]) -> None:
 
 @contextlib.contextmanager
 def _replaced(checker: _Checker) -> Iterator[None]:
-    """Inside, models check instead of training, and write nothing."""
-    methods = checker.methods() | {name: _write_nothing for name in _WRITERS if hasattr(Model, name)}
+    """Inside, models check instead of training."""
+    methods = checker.methods()
     kept = {name: vars(Model)[name] for name in methods if name in vars(Model)}
     for name, method in methods.items():
         setattr(Model, name, method)
@@ -159,10 +159,6 @@ def _replaced(checker: _Checker) -> Iterator[None]:
             delattr(Model, name)
         for name, method in kept.items():
             setattr(Model, name, method)
-
-
-def _write_nothing(*_: Any, **__: Any) -> None:
-    """Stands in for what writes files: an untrained model must not replace a trained one."""
 
 
 def _method(name: str, stand_in: Callable[[Any, SimpleNamespace], Any]) -> Callable[..., Any]:

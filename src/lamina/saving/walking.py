@@ -22,6 +22,8 @@ from lamina.optimizers import Optimizer
 _KINDS = (Layer, Optimizer, Metric, SeedGenerator)
 #: Where layers and models hold their parts for their own use, besides the place where Keras has them.
 _INTERNAL = frozenset({*tracking.PASSED_OVER, "_stack", "_input_layer", "_tensor", "_weights", "history"})
+#: Classes that Keras itself calls otherwise than its users do.
+_CLASS_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
 
 
 def walk(model: Any) -> list[tuple[str, Any]]:
@@ -55,10 +57,15 @@ def _visit_entries(container: Any, path: str, found: dict[int, tuple[str, Any]])
         is_container = isinstance(entry, (list, tuple, set, dict))
         if not is_container and not isinstance(entry, _KINDS):
             continue
-        name = "container" if is_container else context.snake_case(type(entry).__name__)
+        name = "container" if is_container else _class_name(entry)
         number, used[name] = used[name], used[name] + 1
         inner = f"{path}/{name}_{number}" if number else f"{path}/{name}"
         (_visit_entries if is_container else _visit)(entry, inner, found)
+
+
+def _class_name(thing: Any) -> str:
+    name = type(thing).__name__
+    return context.snake_case(_CLASS_NAMES.get(name, name))
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:

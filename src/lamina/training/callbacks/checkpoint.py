@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import os
 import string
-import tempfile
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lamina.core import checks
 from lamina.training.callbacks.callback import Callback, Logs
 from lamina.training.callbacks.monitor import Monitor
 
-_ENDINGS = (".npz", ".keras", ".h5")
-
 
 class ModelCheckpoint(Callback):
     """Saves the model, or its weights, after each epoch or every so many batches.
 
-    A file is written beside its place and moved there when it is whole, so a crash leaves the earlier one.
+    A file is put in its place when it is whole, so a crash leaves the earlier one.
 
     Args:
         filepath: where to; may have ``{epoch}`` (counted from 1), ``{batch}`` and any metric in it, such as
-            ``"{epoch:02d}-{val_loss:.2f}.npz"``. The ending says what is written: ``.npz`` the arrays of
-            ``model.get_weights()`` in order, ``.weights.h5`` the weights, ``.keras`` or ``.h5`` the whole model.
+            ``"{epoch:02d}-{val_loss:.2f}.keras"``. A whole model's name ends in ``.keras`` or ``.h5``, that of weights
+            alone in ``.weights.h5``.
         monitor: the metric that says which is best.
         verbose: 1 says what is done.
         save_best_only: save only when the metric is better than ever.
-        save_weights_only: save the weights; the ending must be ``.npz`` or ``.weights.h5``.
+        save_weights_only: save the weights and the optimizer's state, without what the model is made of.
         mode: ``"min"``, ``"max"``, or ``"auto"`` (by the metric).
         save_freq: ``"epoch"``, or a number of batches, counted over all epochs.
         initial_value_threshold: a value the metric has to beat before anything is saved as best.
@@ -40,7 +35,7 @@ class ModelCheckpoint(Callback):
     Example:
 
     >>> import lamina
-    >>> keep = lamina.callbacks.ModelCheckpoint("best.npz", monitor="loss", save_best_only=True)
+    >>> keep = lamina.callbacks.ModelCheckpoint("best.keras", monitor="loss", save_best_only=True)
     """
 
     def __init__(
@@ -68,7 +63,7 @@ class ModelCheckpoint(Callback):
         self._batches = 0
 
     def _check_path(self) -> None:
-        allowed = (".npz", ".weights.h5") if self.save_weights_only else _ENDINGS
+        allowed = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(allowed):
             which = "with `save_weights_only`, " if self.save_weights_only else ""
             raise ValueError(
@@ -105,7 +100,9 @@ class ModelCheckpoint(Callback):
             said += f"{self.monitor} went from {self._shown_best()} to {current:.5f}; "
             self.best = current
         path = self._path(epoch, batch, logs)
-        write(self.model, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write = self.model.save_weights if self.save_weights_only else self.model.save
+        write(path, overwrite=True)
         if self.verbose:
             print(f"{said}saved {path}")
 
@@ -128,53 +125,3 @@ class ModelCheckpoint(Callback):
             return Path(self.filepath.format(**values))
         except (ValueError, TypeError) as error:
             raise ValueError(f"ModelCheckpoint: `filepath`={self.filepath!r} cannot be filled in: {error}") from error
-
-
-def write(model: Any, path: Path) -> None:
-    """Write a model's weights or the whole model, as the path's ending says, all or nothing.
-
-    Raises:
-        ValueError: the model has no method that writes this kind of file.
-    """
-    name = str(path)
-    method = None if name.endswith(".npz") else "save_weights" if name.endswith(".weights.h5") else "save"
-    save = None if method is None else getattr(model, method, None)
-    if method is not None and not callable(save):
-        raise ValueError(
-            f"ModelCheckpoint: {path.name!r} would need `model.{method}`, which {type(model).__name__} does not have: "
-            "a name that ends in .npz keeps the weights"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The whole ending is kept, since writers tell the format by it.
-    ending = ".weights.h5" if method == "save_weights" else path.suffix
-    handle, beside = tempfile.mkstemp(suffix=ending, prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        if save is None:
-            _write_weights(model.get_weights(), beside)
-        else:
-            save(beside, overwrite=True)
-        _to_disk(beside)
-        os.chmod(beside, 0o666 & ~_umask())
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-
-
-def _write_weights(weights: list[Any], path: str) -> None:
-    width = max(len(str(len(weights))), 3)
-    arrays = {f"weight_{i:0{width}d}": np.asarray(w) for i, w in enumerate(weights)}
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-
-
-def _to_disk(path: str) -> None:
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
