@@ -24,7 +24,8 @@ def statements(site: CallSite | None) -> list[ast.stmt]:
 
 
 @lru_cache(maxsize=8)
-def _parsed(lines: tuple[str, ...]) -> ast.Module | None:
+def parsed(lines: tuple[str, ...]) -> ast.Module | None:
+    """The code in the lines of a file; ``None`` if it is none."""
     try:
         return ast.parse("".join(lines))
     except (SyntaxError, ValueError):
@@ -32,7 +33,7 @@ def _parsed(lines: tuple[str, ...]) -> ast.Module | None:
 
 
 def _statements_at(lines: tuple[str, ...], line: int) -> list[ast.stmt]:
-    tree = _parsed(lines)
+    tree = parsed(lines)
     if tree is None:
         return []
     around = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
@@ -41,12 +42,21 @@ def _statements_at(lines: tuple[str, ...], line: int) -> list[ast.stmt]:
 
 def nodes(site: CallSite | None, kind: type[T]) -> Iterator[T]:
     """The expressions of a kind in the statements at a line, outermost first."""
-    return (node for found in statements(site) for node in ast.walk(found) if isinstance(node, kind))
+    return (node for node in _expressions(site) if isinstance(node, kind))
+
+
+def _expressions(site: CallSite | None) -> Iterator[ast.AST]:
+    """What the statements at a line are made of, as far as it reaches over that line."""
+    for found in statements(site):
+        for node in ast.walk(found):
+            first, last = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
+            if site is not None and first is not None and last is not None and first <= site.line <= last:
+                yield node
 
 
 def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:
     """The calls in the statement, outermost first; only those of functions or methods with one of the names given."""
-    for node in (node for found in statements(site) for node in ast.walk(found)):
+    for node in _expressions(site):
         if isinstance(node, ast.Call) and (
             not functions or function_name(node) in functions or _checks(node, functions)
         ):

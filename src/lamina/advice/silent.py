@@ -270,10 +270,7 @@ def _about_columns(
             f"numbers; this loss takes one column per class, with a 1 in that of the right one",
             [
                 Fix("take the loss for class numbers", 'loss="sparse_categorical_crossentropy"'),
-                Fix(
-                    "or make the labels one-hot",
-                    names.changed(y, f"keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})"),
-                ),
+                Fix("or make the labels one-hot", names.changed(y, one_hot)),
             ],
         )
 

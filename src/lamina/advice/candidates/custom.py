@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import types
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from lamina.advice import trying
+from lamina.advice import own_code, trying
 from lamina.advice.candidates.case import Case
 from lamina.shapes import dims
 from lamina.shapes.errors import Fix
@@ -43,6 +45,66 @@ def _in_terms_of(size: Any, given: tuple[Any, ...], place: int) -> str:
         at = given.index(size)
         return f"input_shape[{-1 if at == len(given) - 1 else at}]"
     return str(size)
+
+
+def fixed_batch(case: Case) -> Iterator[Fix | None]:
+    """A number of samples that is written into the code of a layer, where the data decides it."""
+    holder = "function" if type(case.layer).__name__ == "Lambda" else "call"
+    function = getattr(case.layer, holder, None)
+    reason = dict(case.error.notes).get("reason", "")
+    sizes = {int(n) for n in re.findall(r"[(\[](\d+)[,)\]]", reason)} - {1}
+    if not sizes or not case.shapes or case.shape[:1] == () or function is None:
+        return
+    tensor = _at_hand(case)
+    if not tensor:
+        return
+
+    def samples(node: ast.AST) -> str:
+        """Put the number of samples in the first place of a shape."""
+        if not isinstance(node, ast.Call):
+            return ""
+        for shape in [*node.args, *(k.value for k in node.keywords)]:
+            first = shape.elts[0] if isinstance(shape, (ast.Tuple, ast.List)) and shape.elts else None
+            if first is not None and _value(first, case.layer) in sizes:
+                shape.elts[0] = ast.parse(f"{ops}.shape({tensor})[0]", mode="eval").body
+                return ast.unparse(node)
+        return ""
+
+    ops = _ops_in(function)
+    new = own_code.changed(function, samples)
+    layer = trying.fresh(case.layer) if new is not None else None
+    if new is None or layer is None:
+        return
+    layer.__dict__[holder] = new[0] if holder == "function" else types.MethodType(new[0], layer)
+    result = case.trial.attempt(layer=layer)
+    if result is not None:
+        yield Fix("take the number of samples from the data", new[1], trying.shown(result))
+
+
+def _at_hand(case: Case) -> str:
+    """What the function at fault calls a tensor that has an axis of the samples."""
+    listed = re.findall(r"([\w.]+) \(([^,)]+)", dict(case.error.notes).get("tensors", ""))
+    batch = dims.show_shape(dims.to_public(case.shape)[:1]).strip("(),")
+    return next((name for name, size in listed if size == batch), "")
+
+
+def _value(node: ast.AST, layer: Any) -> Any:
+    """The whole number that an expression stands for, as far as that can be read."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        return getattr(layer, node.attr, None)
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _ops_in(function: Any) -> str:
+    """What the module of a function calls `lamina.ops`."""
+    known = getattr(function, "__globals__", None) or getattr(function.__func__, "__globals__", {})
+    for name, value in known.items():
+        if isinstance(value, types.ModuleType) and value.__name__ == "lamina.ops":
+            return name
+    for name, value in known.items():
+        if isinstance(value, types.ModuleType) and value.__name__ == "lamina":
+            return f"{name}.ops"
+    return "ops"
 
 
 def in_call(case: Case) -> Iterator[Fix | None]:
