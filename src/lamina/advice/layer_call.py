@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import sys
@@ -11,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lamina.advice import inner, names, products, trying
-from lamina.advice.candidates import custom, merges, nested, ranks, sizes, states, windows
+from lamina.advice.candidates import custom, merges, nested, operations, ranks, sizes, states, windows
 from lamina.advice.candidates.case import Case
 from lamina.advice.data import Meeting
 from lamina.core import context, symbolic
-from lamina.core.symbolic import KerasTensor, has_symbolic
+from lamina.core.symbolic import has_symbolic
 from lamina.shapes.errors import CallSite, Fix, ShapeError, is_internal
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -163,26 +162,15 @@ def advise(
         error.with_fixes(found)
 
 
-class _Operation:
-    """A function of tensors, as far as it is like a layer."""
-
-    signature = None
-    input_spec = None
-
-    def __init__(self, function: Any, kwargs: dict[str, Any]):
-        self.function, self.kwargs = function, kwargs
-        self.name = function.__name__
-
-    def __call__(self, tensors: Any) -> Any:
-        return self.function(*tensors, **self.kwargs)
-
-
 def operation_failed(error: ShapeError, operation: Any, args: Any, kwargs: Any) -> None:
-    """Attach repairs to an error of a function of two symbolic tensors, such as ``a + b``."""
-    with contextlib.suppress(Exception):  # advice is a service: an error without it is better than another error
-        if not error.fixes and len(args) == 2 and all(isinstance(a, KerasTensor) for a in args):
-            trial = trying.Trial(_Operation(operation, kwargs), (list(args),), {}, True)
-            error.with_fixes(best(fix for fix in merges.misfit(Case(error, trial)) if fix is not None))
+    """Attach repairs to an error of a function of symbolic tensors, such as ``a + b``."""
+    try:
+        if not error.fixes:
+            found = operations.repairs(error, operations.Operation(operation, args, kwargs))
+            error.with_fixes(best(fix for fix in found if fix is not None))
+    except Exception:
+        if not FORGIVING:
+            raise  # advice is a service: an error without it is better than another error
 
 
 symbolic.on_failure.append(operation_failed)

@@ -73,6 +73,11 @@ def function_name(call: ast.Call) -> str:
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
+def function_text(call: ast.Call) -> str:
+    """``ops.reshape`` of ``ops.reshape(x, (-1, 3))``."""
+    return ast.unparse(call.func)
+
+
 def argument_node(call: ast.Call, name: str, position: int) -> ast.expr | None:
     """What was written for an argument; ``None`` if nothing, or if it came through ``*`` or ``**``."""
     for keyword in call.keywords:

@@ -226,9 +226,9 @@ def _explained(operation: Any, args: Any, kwargs: Any, error: Exception) -> Shap
     if isinstance(error, ShapeError):
         return error
     reason = str(error).splitlines()[0] if str(error) else ""
-    if "shapes" not in reason or tracing.is_inconclusive(error):
+    if "shape" not in reason or tracing.is_inconclusive(error):
         return None
-    shapes = [t.shape for t in symbolic_leaves((args, kwargs))]
+    shapes = [tuple(t.shape) for t in jax.tree.leaves((args, kwargs)) if hasattr(t, "shape")]
     return ShapeError(
         f"`{operation.__name__}` cannot take tensors of the shapes {' and '.join(map(str, shapes))}",
         expected="sizes that agree, or are 1, along every axis" if len(shapes) > 1 else "",

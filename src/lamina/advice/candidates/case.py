@@ -134,10 +134,14 @@ class Case:
         default = "x" if len(self.shapes) == 1 else f"input_{place + 1}"
         for call in sorted(names.calls(self.error.call_site), key=lambda call: not self._is_call_of_layer(call)):
             given = call.args[0] if call.args else None
+            if isinstance(given, ast.Constant) and isinstance(given.value, str) and len(call.args) > len(self.shapes):
+                parts = [names.short(a) for a in call.args[1:]]  # ops.einsum("...", a, b)
+                return parts[place] or default
             if any(isinstance(part, ast.Constant) for part in getattr(given, "elts", [given])):
                 continue  # sizes, not tensors
             several = isinstance(given, ast.List) or names.function_name(call) == self.layer.name
             parts = names.elements(given) or [names.short(a) for a in call.args]
+            several |= names.function_name(call) == self.layer.name
             if several and len(parts) == len(self.shapes) > 1:
                 return parts[place] or default
             if isinstance(call.func, ast.Call) and len(self.shapes) == 1:
