@@ -39,11 +39,12 @@ def load_model_h5(path: Any, custom_objects: dict[str, Any] | None = None, compi
                               "model.load_weights(path)")  # fmt: skip
         era = era_of_group(root)
         with registry.custom_object_scope(custom_objects or {}):
-            model = model_of(read_json(written, "`model_config`"), era, _bytes_in(root))
+            available = _bytes_in(root)
+            model = model_of(read_json(written, "`model_config`"), era, available)
             group = groups.weights_group(root)
             apply(plan_layers(model, groups.read_layers(group), era) + _top_level(model, group, era))
             if compile:
-                training.restore(model, root, era)
+                training.restore(model, root, era, available)
     return model
 
 
@@ -64,7 +65,7 @@ def load_weights_h5(model: Any, path: Any, by_name: bool = False, skip_mismatch:
         raise ValueError(f"{model.name!r} has no weights to load into yet: build it, or call it once, first")
     with naming(path), open_hdf5(path) as root:
         group = groups.weights_group(root)
-        era = era_of_group(group)
+        era = era_of_group(group if "keras_version" in group.attributes else root)
         stored = groups.read_layers(group)
         pairs = pairs_by_name(model, stored) if by_name else pairs_in_order(model, stored)
         plan: weights.Plan = []

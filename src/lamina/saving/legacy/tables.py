@@ -88,6 +88,7 @@ LEFT_OUT: dict[str, Any] = {
     "experimental_autocast": ANY,
     "experimental_run_tf_function": ANY,
     "fused": ANY,
+    "forget_bias_init": ANY,
     "implementation": ANY,
     "input_dtype": ANY,
     "num_constants": (None, 0),
@@ -114,12 +115,10 @@ OWN_LEFT_OUT: dict[str, dict[str, Any]] = {
     "Embedding": {"dropout": ANY, "input_length": ANY, "sparse": (None, False)},
     "Highway": {"input_dim": ANY},
     "MaxoutDense": {"input_dim": ANY},
-    "Permute": {},
+    "MultiHeadAttention": {"softmax_robust_masking": ANY, "query_shape": ANY, "key_shape": ANY, "value_shape": ANY},
     "SeparableConv1D": dict.fromkeys(_OF_ONE_FILTER[:-1], ANY),
     "SeparableConv2D": dict.fromkeys(_OF_ONE_FILTER[:-1], ANY),
-    "SpatialDropout1D": {"noise_shape": ANY},
-    "SpatialDropout2D": {"noise_shape": ANY},
-    "SpatialDropout3D": {"noise_shape": ANY},
+    **{f"SpatialDropout{rank}D": {"noise_shape": ANY, "trainable": ANY} for rank in (1, 2, 3)},
     **{name: {"input_dim": ANY, "input_length": ANY} for name in ("SimpleRNN", "GRU", "LSTM", "Conv1D")},
 }
 

@@ -45,6 +45,7 @@ FUNCTIONS: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "linalg.matmul": ("Matmul", _TWO, {"b": "x2"}),
     "math.argmax": ("Argmax", ("x", "axis"), {}),
     "math.cumsum": ("Cumsum", ("x", "axis"), {}),
+    "nn.gelu": ("Gelu", ("x", "approximate"), {}),
     "math.l2_normalize": ("Normalize", ("x", "axis"), {}),
     "math.squared_difference": ("SquaredDifference", _TWO, {"y": "x2"}),
     "nn.l2_normalize": ("Normalize", ("x", "axis"), {}),
@@ -79,6 +80,8 @@ NODES = {
     "ExpandDims": "expand_dims", "Squeeze": "squeeze", "Cast": "cast", "Prod": "math.reduce_prod",
     "SquaredDifference": "math.squared_difference", "Softplus": "math.softplus", "LogSoftmax": "nn.log_softmax",
 }  # fmt: skip
+
+_WITHOUT_EFFECT = ("name", "training", "epsilon", "num")  # `epsilon`: the least norm that l2_normalize divides by
 
 _TYPES = {"DT_FLOAT": "float32", "DT_HALF": "float16", "DT_DOUBLE": "float64", "DT_INT32": "int32",
           "DT_INT64": "int64", "DT_BOOL": "bool", "DT_BFLOAT16": "bfloat16", "DT_UINT8": "uint8"}  # fmt: skip
@@ -130,9 +133,10 @@ def _arguments(entry: Config, name: str, call: Config) -> Config:
     _, places, renamed = _found(entry, name)
     given = dict(zip(places, call["args"], strict=False))
     for key, value in call["kwargs"].items():
-        if key not in ("name", "training"):
+        if renamed.get(key, key) in places:
             given[renamed.get(key, key)] = value
-    given.pop("epsilon", None)  # of l2_normalize: the bound under a root that is not zero
+        elif key not in _WITHOUT_EFFECT and value not in (None, False):
+            raise ValueError(f"layer {entry['name']!r}: `{key}`={str(value)[:60]} of {name!r} has no counterpart here")
     if "dtype" in given and isinstance(given["dtype"], dict):
         given["dtype"] = given["dtype"].get("config", given["dtype"].get("name"))
     sections = given.get("indices_or_sections")

@@ -12,7 +12,7 @@ from lamina.core.variable import Variable
 from lamina.saving import compiled
 from lamina.saving.legacy import groups, values
 from lamina.saving.legacy.era import Era
-from lamina.saving.safety.config import read_json
+from lamina.saving.safety.config import making, read_json
 
 Config = dict[str, Any]
 
@@ -39,17 +39,25 @@ _SLOTS = {
 _OWN_SLOTS = {"Adamax": {"v": "norm"}, "Adagrad": {"v": "accumulator"}}
 
 
-def restore(model: Any, root: Any, era: Era) -> None:
-    """Compile a model as it was when it was written; what cannot be had is named in a warning."""
+def restore(model: Any, root: Any, era: Era, available: int) -> None:
+    """Compile a model as it was when it was written; what cannot be had is named in a warning.
+
+    Args:
+        model: the model.
+        root: the file.
+        era: who wrote it.
+        available: bytes of weights in the file.
+    """
     written = root.attributes.get("training_config")
     if written is None:
         return
     try:
         settings = upgrade_settings(values.plain(read_json(written, "`training_config`")), era)
+        with making(settings, available):
+            compiled.restore(model, settings)
     except Exception as error:
         warnings.warn(f"the training settings of {model.name!r} cannot be used: {error}", stacklevel=2)
         return
-    compiled.restore(model, settings)
     if not model.compiled or model.optimizer is None or "optimizer_weights" not in root.groups:
         return
     try:
