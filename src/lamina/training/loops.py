@@ -17,9 +17,12 @@ from lamina.training.callbacks.logs import ProgbarLogger
 from lamina.training.feeding import Feed
 from lamina.training.frozen import as_compiled
 from lamina.training.interrupts import interruptible, unbroken
-from lamina.training.programs import same_shapes
+from lamina.training.programs import Program, same_shapes
 from lamina.training.progress import Progress
+from lamina.training.resident import Pace, Resident, fits
 from lamina.training.steps import pack_x_y_sample_weight
+
+Data = Feed | Resident
 
 
 @interruptible()
@@ -39,6 +42,7 @@ def run_fit(
     model.history = history
     has_own_bar = any(isinstance(callback, ProgbarLogger) for callback in calls)
     progress = Progress(epochs, feed.steps, 0 if has_own_bar else verbose, mode="train")
+    data, held_back = on_device(model, feed), on_device(model, validation)
     model.stop_training = False
     calls.on_train_begin()
     logs: dict[str, Any] = {}
@@ -47,13 +51,13 @@ def run_fit(
             model.reset_metrics()
             calls.on_epoch_begin(epoch)
             progress.epoch_begin(epoch)
-            epoch_logs = _train_epoch(model, feed, calls, progress)
+            epoch_logs = _train_epoch(model, data, calls, progress)
             if feed.exhausted and not epoch_logs:  # the data ended with the epoch before
                 break
             logs = epoch_logs
             if validation is not None and validate_after(epoch):
                 progress.status("validating")
-                measured = _test_epoch(model, validation, calls)
+                measured = _test_epoch(model, held_back, calls)
                 validation.on_epoch_end()
                 logs = {**logs, **{f"val_{name}": value for name, value in measured.items()}}
             logs = calls.on_epoch_end(epoch, logs) or logs
@@ -84,14 +88,13 @@ def _finish_weights(model: Any) -> None:
             model.optimizer.finalize_variable_values(model.trainable_variables)
 
 
-def _train_epoch(model: Any, feed: Feed, calls: Any, progress: Progress) -> dict[str, Any]:
+def _train_epoch(model: Any, data: Data, calls: Any, progress: Progress) -> dict[str, Any]:
     logs: Any = {}
     done = 0
-    model._programs.holders.clear()
-    for group in grouped(feed.epoch(), model.steps_per_execution):
+    for count, run in dispatches(model, "train", data, calls.needs_batches):
         calls.on_train_batch_begin(done)
-        logs = run_step(model, "train", group)
-        done += len(group)
+        logs = run()
+        done += count
         calls.on_train_batch_end(done - 1, functools.partial(to_floats, logs))
         progress.step(done, functools.partial(to_floats, logs))
         if model.stop_training:
@@ -106,23 +109,22 @@ def run_evaluate(model: Any, feed: Feed, verbose: Any, callbacks: Any) -> dict[s
     progress = Progress(1, feed.steps, verbose, mode="test")
     try:
         progress.epoch_begin(0)
-        logs = _test_epoch(model, feed, calls, progress)
+        logs = _test_epoch(model, on_device(model, feed), calls, progress)
         progress.epoch_end(logs)
     finally:
         progress.close()
     return logs
 
 
-def _test_epoch(model: Any, feed: Feed, calls: Any, progress: Progress | None = None) -> dict[str, Any]:
+def _test_epoch(model: Any, data: Data, calls: Any, progress: Progress | None = None) -> dict[str, Any]:
     logs: Any = {}
     done = 0
     model.reset_metrics()
     calls.on_test_begin()
-    model._programs.holders.clear()
-    for group in grouped(feed.epoch(), model.steps_per_execution):
+    for count, run in dispatches(model, "test", data, calls.needs_test_batches):
         calls.on_test_batch_begin(done)
-        logs = run_step(model, "test", group)
-        done += len(group)
+        logs = run()
+        done += count
         calls.on_test_batch_end(done - 1, functools.partial(to_floats, logs))
         if progress is not None:
             progress.step(done, functools.partial(to_floats, logs))
@@ -161,27 +163,105 @@ def joined(parts: list[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
-def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
-    """One dispatch: the batches go through the model's step of that kind, and its variables get the new values."""
-    data = [pack_x_y_sample_weight(*batch) for batch in batches]
-    step = getattr(model, f"{kind}_step")
-    with as_compiled(model):
-        programs = model._programs
-        if kind not in programs.holders:
-            holders = model._state(kind)
-            programs.holders[kind] = holders, tuple(id(v) for group in holders for v in group)
-        holders, key = programs.holders[kind]
-        together = len(data) > 1 and same_shapes(data)
-        program = (programs.get_many if together else programs.get)(kind, step, key)
-        for batch in [data] if together else data:
-            state = tuple([v._value for v in group] for group in holders)
-            if kind == "train":
-                _own(state)
-            program.make_ready(state, batch)
-            with unbroken() if program.compiled else contextlib.nullcontext():
-                logs, state = program(state, batch)
-                _take(holders[1:] if kind == "predict" else holders, [state] if kind == "predict" else state)
+def on_device(model: Any, feed: Any) -> Any:
+    """The feed's data on the device, where steps are compiled and there is room; otherwise the feed."""
+    return Resident(feed) if feed is not None and model._programs.compiled and fits(feed) else feed
+
+
+def dispatches(model: Any, kind: str, data: Data, one_by_one: bool) -> Iterator[tuple[int, Callable[[], Any]]]:
+    """The dispatches of an epoch: how many batches each takes, and what runs it and gives the logs.
+
+    Args:
+        model: the model.
+        kind: ``"train"`` or ``"test"``.
+        data: a feed, or what `on_device` made of it.
+        one_by_one: whether someone wants to hear of each batch.
+    """
+    model._programs.holders.clear()
+    asked = model.steps_per_execution
+    if not isinstance(data, Resident):
+        for group in grouped(data.epoch(), asked):
+            yield len(group), functools.partial(run_step, model, kind, group)
+        return
+    full, done = data.next_epoch(), 0
+    pace = model._programs.paces[kind, data.batch_size]
+    pace.begin()
+    if data.last() is not None:
+        _prepare(model, kind, functools.partial(model._programs.get, kind), pack_x_y_sample_weight(*data.last()))
+    while done < full:
+        loops = (asked > 1 or not one_by_one) and (pace.loops or _loop_is_ready(model, kind, data, pace))
+        count = min(asked, full - done) if asked > 1 else pace.steps(full - done) if loops else 1
+        yield count, functools.partial(run_resident, model, kind, data, done, count, pace, loops)
+        done += count
+    if data.last() is not None:
+        yield 1, functools.partial(run_step, model, kind, [data.last()])
+
+
+def _loop_is_ready(model: Any, kind: str, data: Resident, pace: Pace) -> bool:
+    """Whether a loop over steps can be tried; it is compiled beside the steps that go on meanwhile."""
+    if not pace.wants_loop:
+        return False
+    find = functools.partial(model._programs.get_looping, kind, batch_size=data.batch_size)
+    return _prepare(model, kind, find, data.batches(0, 1))
+
+
+def run_resident(model: Any, kind: str, data: Resident, start: int, count: int, pace: Pace, loops: bool) -> Any:
+    """Some steps on batches that lie on the device, in one dispatch if it `loops`; gives the last logs."""
+    programs = model._programs
+    find = functools.partial(programs.get_looping if loops else programs.get_picking, kind, batch_size=data.batch_size)
+    if loops:
+        logs = _run(model, kind, find, data.batches(start, count))
+        pace.ran_looped(logs, count)
+        return logs
+    for place in range(start, start + count):
+        logs = _run(model, kind, find, data.batches(place, 1))
+        pace.ran_alone(logs)
     return logs
+
+
+def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
+    """The batches go through the model's step of that kind: in one dispatch where they are alike."""
+    data = [pack_x_y_sample_weight(*batch) for batch in batches]
+    if len(data) > 1 and same_shapes(data):
+        return _run(model, kind, functools.partial(model._programs.get_many, kind), data)
+    for batch in data:
+        logs = _run(model, kind, functools.partial(model._programs.get, kind), batch)
+    return logs
+
+
+Find = Callable[..., Program]
+
+
+def _run(model: Any, kind: str, find: Find, data: Any) -> Any:
+    """One dispatch: its logs, or outputs; the model's variables have their new values."""
+    with as_compiled(model):
+        holders, program = _program(model, kind, find)
+        state = tuple([v._value for v in group] for group in holders)
+        if kind == "train":
+            _own(state)
+        program.make_ready(state, data)
+        with unbroken() if program.compiled else contextlib.nullcontext():
+            logs, state = program(state, data)
+            _take(holders[1:] if kind == "predict" else holders, [state] if kind == "predict" else state)
+    return logs
+
+
+def _prepare(model: Any, kind: str, find: Find, data: Any) -> bool:
+    """Begin to compile a program, on a thread; gives whether it is ready."""
+    with as_compiled(model):
+        holders, program = _program(model, kind, find)
+        program.prepare(tuple([v._value for v in group] for group in holders), data)
+    return program.is_ready(data)
+
+
+def _program(model: Any, kind: str, find: Find) -> tuple[list[list[Any]], Program]:
+    """The variables of a step, gathered once for a loop, and its program."""
+    gathered = model._programs.holders
+    if kind not in gathered:
+        holders = model._state(kind)
+        gathered[kind] = holders, tuple(id(v) for group in holders for v in group)
+    holders, key = gathered[kind]
+    return holders, find(step=getattr(model, f"{kind}_step"), key=key)
 
 
 def _take(holders: list[list[Any]], state: Any) -> None:

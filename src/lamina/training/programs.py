@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core import tree
+from lamina.training.resident import Pace
+from lamina.training.steps import pack_x_y_sample_weight
 
 _MOST = 16
+_background = ThreadPoolExecutor(1, thread_name_prefix="lamina-compile")
 Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
@@ -25,6 +29,7 @@ class Programs:
         self.compiled = compiled
         self.checked: set[Any] = set()  # shapes of batches that were found to fit
         self.holders: dict[str, Any] = {}  # the variables of each kind of step, gathered once for a loop
+        self.paces: collections.defaultdict[Any, Pace] = collections.defaultdict(Pace)
         self._kept: dict[tuple[Any, ...], Program] = {}
 
     def get(self, kind: str, step: Step, key: tuple[Any, ...]) -> Program:
@@ -34,6 +39,14 @@ class Programs:
     def get_many(self, kind: str, step: Step, key: tuple[Any, ...]) -> Program:
         """Several steps in one dispatch: takes a list of batches of one shape, gives the last logs."""
         return self._get(kind, ("many", *key), lambda: _many(step))
+
+    def get_picking(self, kind: str, step: Step, key: tuple[Any, ...], batch_size: int) -> Program:
+        """The step on one batch of data that lies on the device."""
+        return self._get(kind, ("picking", batch_size, *key), lambda: _picking(step, batch_size))
+
+    def get_looping(self, kind: str, step: Step, key: tuple[Any, ...], batch_size: int) -> Program:
+        """Any number of steps in one dispatch, on data that lies on the device; gives the last logs."""
+        return self._get(kind, ("looping", batch_size, *key), lambda: _looping(_picking(step, batch_size)))
 
     def _get(self, kind: str, key: tuple[Any, ...], make: Callable[[], Step]) -> Program:
         key = (kind, *key)
@@ -51,7 +64,7 @@ class Program:
         self.kind, self.compiled = kind, compiled
         self._step = step
         self._order: list[str] = []
-        self._ready: set[Any] = set()
+        self._made: dict[Any, Future[Any]] = {}
         donated = 0 if kind == "train" else ()
         self._run: Any = jax.jit(self._checked, donate_argnums=donated) if compiled else self._checked
 
@@ -76,15 +89,27 @@ class Program:
         self._order = list(logs) if self.kind != "predict" and isinstance(logs, dict) else []
         return logs, new
 
-    def make_ready(self, state: Any, batch: Any) -> None:
-        """Compile for batches of these shapes, so that the call itself is short."""
-        shapes = tuple(shapes_of(batch))
-        if self.compiled and shapes not in self._ready:
-            self._run.lower(state, batch).compile()
-            self._ready.add(shapes)
+    def prepare(self, state: Any, data: Any) -> None:
+        """Begin to compile for data of these shapes, on a thread, unless that was done."""
+        shapes = shapes_of(data)
+        if self.compiled and shapes not in self._made:
+            lowered = self._run.lower(state, data)  # here: it runs the model's Python code
+            self._made[shapes] = _background.submit(lowered.compile)
 
-    def __call__(self, state: Any, batch: Any) -> tuple[Any, Any]:
-        logs, state = self._run(state, batch)
+    def is_ready(self, data: Any) -> bool:
+        """Whether it is compiled for data of these shapes."""
+        made = self._made.get(shapes_of(data))
+        return not self.compiled or (made is not None and made.done())
+
+    def make_ready(self, state: Any, data: Any) -> None:
+        """Compile for data of these shapes, so that the call itself is short."""
+        if self.compiled:
+            self.prepare(state, data)
+            self._made[shapes_of(data)].result()
+
+    def __call__(self, state: Any, data: Any) -> tuple[Any, Any]:
+        run = self._made[shapes_of(data)].result() if self.compiled else self._run
+        logs, state = run(state, data)
         return ({name: logs[name] for name in self._order} if self._order else logs), state
 
 
@@ -102,6 +127,38 @@ def _many(step: Step) -> Step:
     return steps
 
 
+def _picking(step: Step, batch_size: int) -> Step:
+    """The step on data as `resident.Resident.batches` gives it."""
+
+    def pick(state: Any, data: Any) -> tuple[Any, Any]:
+        arrays, order, start, _ = data
+        rows = jax.lax.dynamic_slice_in_dim(order, start * batch_size, batch_size)
+        batch = jax.tree.map(lambda a: a.at[rows].get(mode="promise_in_bounds"), arrays)
+        return step(state, pack_x_y_sample_weight(*batch))
+
+    return pick
+
+
+def _looping(pick: Step) -> Step:
+    def steps(state: Any, data: Any) -> tuple[Any, Any]:
+        arrays, order, start, count = data
+
+        @jax.jit  # traced once, for what it gives and for the loop
+        def one(state: Any, place: Any) -> tuple[Any, Any]:
+            logs, new = pick(state, (arrays, order, place, 1))
+            return logs, jax.tree.map(lambda now, before: now.astype(before.dtype), _listed(new), state)
+
+        state = _listed(state)
+        logs = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), jax.eval_shape(one, state, start)[0])
+        return jax.lax.fori_loop(start, start + count, lambda place, carry: one(carry[1], place), (logs, state))
+
+    return steps
+
+
+def _listed(state: Any) -> Any:
+    return tuple(list(group) for group in state)
+
+
 def same_shapes(batches: list[Any]) -> bool:
     """Whether the batches can be stacked."""
     first = shapes_of(batches[0])
@@ -109,5 +166,6 @@ def same_shapes(batches: list[Any]) -> bool:
 
 
 def shapes_of(batch: Any) -> Any:
-    """Shapes and types of a batch's arrays."""
-    return [(getattr(leaf, "shape", None), str(getattr(leaf, "dtype", ""))) for leaf in tree.flatten(batch)]
+    """Structure, shapes and types of a batch's arrays."""
+    leaves, structure = jax.tree.flatten(batch)
+    return structure, tuple([(getattr(leaf, "shape", None), getattr(leaf, "dtype", None)) for leaf in leaves])
