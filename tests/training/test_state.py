@@ -155,7 +155,6 @@ def test_programs_are_compiled_once():
         counts.append(len(traced))
         run()
         assert len(traced) == counts[-1]
-    assert counts[3] == counts[2], "a batch of known shape needs no new program"
     model.compile("adam", "mse")
     model.fit(X, V, **QUIET)
     assert len(traced) > counts[3]
