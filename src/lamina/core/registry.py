@@ -138,7 +138,7 @@ def serialize(thing: Any) -> Any:
     if value is not None:
         return value
     if isinstance(thing, types.FunctionType):
-        return _serialize_function(thing)
+        return _homes[thing][1] if thing in _homes else describe_function(thing)
     if isinstance(thing, type):
         return {"class_name": "__typespec__" if thing.__name__ == "TypeSpec" else thing.__name__, "config": None}
     if not hasattr(thing, "get_config"):
@@ -163,15 +163,12 @@ def _serialize_object(thing: Any) -> dict[str, Any]:
     return described
 
 
-def _serialize_function(function: Any) -> Any:
-    if function in _homes:
-        return _homes[function][1]
-    return {
-        "module": "builtins",
-        "class_name": "function",
-        "config": get_registered_name(function),
-        "registered_name": "function",
-    }
+def describe_function(function: Any) -> dict[str, Any]:
+    """A function's description where its name alone would not do."""
+    if function.__name__ == "<lambda>":
+        return serialize(function)
+    name = _homes[function][1] if function in _homes else get_registered_name(function)
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def build(kind: str, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
@@ -200,7 +197,13 @@ def build(kind: str, config: dict[str, Any], custom_objects: dict[str, Any] | No
 
 
 def _make(cls: type, settings: dict[str, Any], config: dict[str, Any]) -> Any:
-    thing = cls.from_config(dict(settings)) if hasattr(cls, "from_config") else cls(**settings)
+    try:
+        thing = cls.from_config(dict(settings)) if hasattr(cls, "from_config") else cls(**settings)
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError):
+            raise
+        name = settings.get("name")
+        raise ValueError(f"{cls.__name__}{f' {name!r}' if isinstance(name, str) else ''}: {error}") from error
     builds = getattr(cls, "build_from_config", None)
     if isinstance(config.get("build_config"), dict) and builds and not builds.__module__.startswith("lamina."):
         thing.build_from_config(config["build_config"])  # a layer of Lamina's own is built when it is first called

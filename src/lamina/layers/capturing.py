@@ -48,7 +48,7 @@ def revive(config: dict[str, Any]) -> dict[str, Any]:
     """A config with the objects that its descriptions stand for.
 
     Raises:
-        ValueError: a description names nothing known, or is malformed; the message names the layer and the argument.
+        ValueError: a description names nothing known, or is malformed; the message names the argument.
     """
     return {name: _revived(config, name) for name in config}
 
@@ -59,9 +59,7 @@ def _revived(config: dict[str, Any], name: str) -> Any:
     except ValueError as error:
         if type(error) is not ValueError:
             raise
-        owner = config.get("name")
-        whose = f"{owner!r}: " if isinstance(owner, str) else ""
-        raise ValueError(f"{whose}`{name}`: {error}") from error
+        raise ValueError(f"`{name}`: {error}") from error
 
 
 def _revive(value: Any) -> Any:

@@ -266,6 +266,8 @@ class _Restored:
 
     def can_call(self, call: Any) -> bool:
         """Whether the tensors that a call takes are there."""
+        if not isinstance(call, dict):
+            raise ValueError(f"a call in the config is {str(call)[:80]}, not a description with 'args' and 'kwargs'")
         return all((str(history[0]), history[1]) in self.outputs for history in _histories(call))
 
     def call(self, name: str, operation: Any, call: Any) -> None:
@@ -305,7 +307,7 @@ class _Restored:
         if not isinstance(value, dict):
             return value
         if value.get("class_name") == "__keras_tensor__":
-            return self.tensor(value["config"]["keras_history"])
+            return self.tensor(_history(value))
         if isinstance(value.get("class_name"), str):
             return registry.deserialize(value)
         return {key: self._revive(entry) for key, entry in value.items()}
@@ -315,11 +317,20 @@ def _histories(value: Any) -> list[Any]:
     """References to tensors anywhere in a description."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            return [value["config"]["keras_history"]]
+            return [_history(value)]
         return [found for entry in value.values() for found in _histories(entry)]
     if isinstance(value, (list, tuple)):
         return [found for entry in value for found in _histories(entry)]
     return []
+
+
+def _history(reference: dict[str, Any]) -> list[Any]:
+    """The ``[name, number of the call, number of the output]`` in a reference to a tensor."""
+    config = reference.get("config")
+    history = config.get("keras_history") if isinstance(config, dict) else None
+    if not isinstance(history, list) or len(history) < 3 or not all(isinstance(n, int) for n in history[1:3]):
+        raise ValueError(f"a reference to a tensor needs a 'keras_history' such as ['dense', 0, 0], not {history!r}")
+    return history
 
 
 class _Function:

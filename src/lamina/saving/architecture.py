@@ -9,7 +9,7 @@ from lamina.core import lambdas, registry
 from lamina.saving.legacy import reading
 from lamina.saving.legacy.era import Era, era_of
 from lamina.saving.safety.config import read_json
-from lamina.saving.safety.errors import FileProblem
+from lamina.saving.safety.errors import FileProblem, naming
 
 
 def to_json(model: Any, **kwargs: Any) -> str:
@@ -41,10 +41,10 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
     """
     if not isinstance(json_string, (str, bytes)):
         raise ValueError(f"`json_string`={json_string!r}: expected a string of JSON")
-    description = read_json(json_string, "`json_string`")
-    if not isinstance(description, dict):
-        raise FileProblem("`json_string`: a model's description is an object with a 'class_name'")
-    with registry.custom_object_scope(custom_objects or {}), lambdas.allowing(False):
+    with naming("`json_string`"), registry.custom_object_scope(custom_objects or {}), lambdas.allowing(False):
+        description = read_json(json_string, "`json_string`")
+        if not isinstance(description, dict):
+            raise FileProblem("`json_string`: a model's description is an object with a 'class_name'")
         return reading.model_of(description, _era(description), None)
 
 

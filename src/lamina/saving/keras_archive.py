@@ -16,7 +16,7 @@ from lamina.saving import weight_store
 from lamina.saving.atomic import writing, writing_folder
 from lamina.saving.safety import config as safe_config
 from lamina.saving.safety import limits
-from lamina.saving.safety.archive import Archive, open_archive
+from lamina.saving.safety.archive import Archive, check_folder, open_archive
 from lamina.saving.safety.errors import FileProblem
 from lamina.saving.safety.hdf5 import open_hdf5
 from lamina.saving.walking import walk
@@ -106,6 +106,7 @@ def read(path: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_m
 def read_folder(path: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_mode: bool) -> Any:
     """The model in a folder of the same files."""
     folder = Path(path)
+    check_folder(folder)
     weights = folder / WEIGHTS
     with open(folder / CONFIG, "rb") as file:
         config = safe_config.read_json(file.read(limits.CONFIG_BYTES + 1), CONFIG)

@@ -116,6 +116,23 @@ def inside(folder: str, name: str) -> str:
     return os.path.join(folder, *name.split("/"))
 
 
+def check_folder(folder: str | os.PathLike) -> None:
+    """See that a folder in the place of an archive holds plain files and folders only, and not too many.
+
+    Raises:
+        FileProblem: it holds a link or a special file.
+    """
+    count = 0
+    for place, folders, files in os.walk(folder):
+        count += len(folders) + len(files)
+        if count > limits.MEMBERS:
+            raise FileProblem(f"{show(folder)}: more than {limits.MEMBERS} files")
+        for name in (*folders, *files):
+            mode = os.lstat(os.path.join(place, name)).st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise FileProblem(f"{show(folder)}: {quote(name)} is a link or a special file")
+
+
 @contextlib.contextmanager
 def open_archive(path: str | os.PathLike) -> Iterator[Archive]:
     """Open a zip archive from anyone.

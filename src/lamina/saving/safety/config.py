@@ -129,6 +129,8 @@ def _most(key: str) -> int:
     """The largest whole number that may stand under a key."""
     if "seed" in key or key == "shared_object_id":  # Keras numbers objects by their place in memory
         return limits.SEED
+    if key in ("num_thresholds", "num_bins"):
+        return limits.STEPS
     return limits.AXES if key.split("_")[-1] in ("axis", "axes", "rank", "ndim") else limits.WHOLE_NUMBER
 
 
@@ -153,12 +155,18 @@ def _explained(error: context.TooLarge, config: Any) -> str:
         (layer, key, value)
         for layer, key, value in _entries(config)
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1
-        if any(layer.endswith(f" {place!r}") for place in places) and any(size % value == 0 for size in error.shape)
+        if _is_in(layer, places) and any(size % value == 0 for size in error.shape)
     ]
     if not found:
         return str(error)
     layer, key, value = max(found, key=lambda entry: abs(entry[2]))
     return f"{layer}: `{key}`={value}: {error}"
+
+
+def _is_in(layer: str, places: list[str]) -> bool:
+    """Whether a layer is one of the parts of a weight's path; wrappers put words before names."""
+    name = layer.partition(" ")[2].strip("'")
+    return bool(name) and any(place == name or place.endswith(f"_{name}") for place in places)
 
 
 def _name_of(value: dict[str, Any], outer: str) -> str:

@@ -25,6 +25,14 @@ _owner = 0
 _cannot_start = False
 
 
+class _Refusal(Exception):
+    """The process has refused a file, and may go on (`is_sound`) or not."""
+
+    def __init__(self, text: str, is_sound: bool):
+        super().__init__(text)
+        self.is_sound = is_sound
+
+
 def describe(window: walk.Window) -> dict[str, Any]:
     """What is in an HDF5 file (see `walk.describe`).
 
@@ -56,6 +64,9 @@ def _ask(window: walk.Window, request: dict[str, Any], seconds: float) -> Iterat
         try:
             yield from _talk(process, line, limits.CLOCK_FACTOR * seconds)
             finished = True
+        except _Refusal as refusal:
+            finished = refusal.is_sound
+            raise FileProblem(str(refusal)) from None
         finally:
             if not finished:
                 stop()
@@ -86,12 +97,10 @@ def _talk(process: subprocess.Popen[bytes], line: bytes, seconds: float) -> Iter
         assert process.stdin is not None
         process.stdin.write(line)
         process.stdin.flush()
-        refused = None
         while True:
             head, body = _receive(process)
             if "refused" in head:
-                refused = str(head["refused"])
-                break
+                raise _Refusal(str(head["refused"]), bool(head.get("sound")))
             if "piece" in head:
                 yield body
                 continue
@@ -104,7 +113,6 @@ def _talk(process: subprocess.Popen[bytes], line: bytes, seconds: float) -> Iter
         raise FileProblem(f"damaged: HDF5's library {why} on it") from error
     finally:
         timer.cancel()
-    raise FileProblem(refused)
 
 
 def _ended_by_time(process: subprocess.Popen[bytes]) -> bool:

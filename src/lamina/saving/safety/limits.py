@@ -11,7 +11,7 @@ MEMBERS = 20_000  # files in a .keras archive: real ones have three, and a few f
 DIRECTORY_BYTES = 16 * MB  # the zip's list of members, which is read as a whole
 NAME_LENGTH = 512  # of a member's, group's, dataset's or layer's name
 MEMBER_DEPTH = 64  # folders inside folders; layers nested in layers have one each
-RATIO = 200  # unpacked bytes for each byte stored: float weights reach 2, text 30, weights that are all zero more
+RATIO = 50  # unpacked bytes for each byte stored: float weights reach 2, sparse ones 20, text 30
 FREE_BYTES = 64 * MB  # what may be unpacked whatever the ratio, so that small files of zeros open
 
 # Configurations
@@ -22,6 +22,7 @@ CONFIG_DEPTH = 200  # nesting; a model inside a model takes about 8
 STRING_LENGTH = 16 * MB  # one string
 OBJECTS = 100_000  # layers, initializers and other objects in one file: 10,000 layers
 WHOLE_NUMBER = 2**31 - 1  # a size, count or index; XLA's own limits begin here
+STEPS = 1_000_000  # of what is made as a list
 AXES = 64  # numpy's bound on axes
 SEED = 2**64  # seeds may use every bit
 

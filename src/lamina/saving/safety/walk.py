@@ -25,6 +25,10 @@ class Refused(Exception):
     """The file holds something that is not opened; the text says what and where."""
 
 
+class Broken(Refused):
+    """HDF5's library failed on the file; after that it is not trusted with another one."""
+
+
 class Window(io.RawIOBase):
     """A part of a file as a binary file of its own.
 
@@ -124,7 +128,7 @@ def _opened(window: Window) -> Any:
             window.seek(0)
             file = h5py.File(window, "r", **options)
     except Exception as error:
-        raise Refused(f"not an HDF5 file that can be opened ({_text(error)})") from error
+        raise Broken(f"not an HDF5 file that can be opened ({_text(error)})") from error
     if file.userblock_size:
         file.close()
         raise Refused("the file begins with a user block")
@@ -187,7 +191,7 @@ class _Walk:
         try:
             group.links.iterate(note, idx_type=order)
         except Exception as error:
-            raise Refused(f"{where}: its members cannot be listed ({_text(error)})") from error
+            raise Broken(f"{where}: its members cannot be listed ({_text(error)})") from error
         if len(found) > self.limits["links"]:
             raise Refused(f"{where}: more than {self.limits['links']} members")
         return [self.name(name, where) for name in found]
@@ -211,7 +215,7 @@ class _Walk:
         try:
             link = group.links.get_info(raw)
         except Exception as error:
-            raise Refused(f"{path}: its link cannot be read ({_text(error)})") from error
+            raise Broken(f"{path}: its link cannot be read ({_text(error)})") from error
         if link.type != h5py.h5l.TYPE_HARD:
             kind = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "an external link"}
             raise Refused(f"{path}: {kind.get(link.type, 'a link of unknown kind')}; links are not followed")
@@ -229,7 +233,7 @@ class _Walk:
         except Refused:
             raise
         except Exception as error:
-            raise Refused(f"{path}: cannot be opened ({_text(error)})") from error
+            raise Broken(f"{path}: cannot be opened ({_text(error)})") from error
 
     # Attributes
 
@@ -250,7 +254,7 @@ class _Walk:
         except Refused:
             raise
         except Exception as error:
-            raise Refused(f"{where}: its attributes cannot be read ({_text(error)})") from error
+            raise Broken(f"{where}: its attributes cannot be read ({_text(error)})") from error
 
     def name_of(self, attribute: Any, where: str) -> str:
         name = attribute.name
@@ -308,7 +312,7 @@ class _Walk:
         except Refused:
             raise
         except Exception as error:
-            raise Refused(f"{where}: cannot be read ({_text(error)})") from error
+            raise Broken(f"{where}: cannot be read ({_text(error)})") from error
 
     def _dataset(self, dataset: Any, where: str) -> dict[str, Any]:
         import h5py
@@ -464,11 +468,11 @@ def serve(source: Any, out: Any) -> None:
             _bound_time(request["seconds"])
             _answer(request, out)
         except Refused as error:
-            _send(out, {"refused": str(error)})
+            _send(out, {"refused": str(error), "sound": not isinstance(error, Broken)})
         except MemoryError:
-            _send(out, {"refused": "takes more memory than any file of its size should"})
+            _send(out, {"refused": "takes more memory than any file of its size should", "sound": False})
         except Exception as error:
-            _send(out, {"refused": f"cannot be read ({_text(error)})"})
+            _send(out, {"refused": f"cannot be read ({_text(error)})", "sound": False})
 
 
 if __name__ == "__main__":

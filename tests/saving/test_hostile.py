@@ -1,0 +1,209 @@
+"""Files that were made to do harm: each is refused in time, by name, and nothing that it asked for happens."""
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import hostile_files as hostile
+import model_files as made
+import numpy as np
+import pytest
+
+import lamina
+from lamina.core import lambdas, registry
+from lamina.saving.safety import helper, walk
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, to see files being opened"),
+    pytest.mark.fixes_unapplied,  # there is no program to repair
+]
+
+SECONDS = 60
+MOST_MEMORY = 2**30  # above what the process had before the file
+WATCHED = (
+    "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn", "subprocess.Popen", "socket.connect",
+    "socket.getaddrinfo", "urllib.Request", "pickle.find_class", "ftplib.connect", "webbrowser.open",
+)  # fmt: skip
+
+_seen: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple) -> None:
+    if _seen is None:
+        return
+    if event == "open":
+        path, mode = str(arguments[0]), "" if isinstance(arguments[0], int) else str(arguments[1] or "r")
+        if os.path.basename(path) in (hostile.SECRET, "pipe.h5", "raw.bin"):
+            _seen.append(f"opened {path}")
+        if set(mode) & set("wax+") and not path.startswith((tempfile.gettempdir(), "/dev/", "/proc/")):
+            _seen.append(f"wrote {path}")
+    elif event in WATCHED and not (event == "subprocess.Popen" and walk.__file__ in map(str, arguments[1])):
+        _seen.append(f"{event} {arguments}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture
+def watched():
+    """Fails the test if anything is opened, run or connected to that should not be; ends it if it hangs."""
+    global _seen
+    _seen = []
+    environment, customs = _environment(), dict(registry.get_custom_objects())
+    before = signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(SECONDS)
+    _forget_peak()
+    start = _peak()
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        seen, _seen = _seen, None
+    assert not seen
+    assert _environment() == environment
+    assert registry.get_custom_objects() == customs
+    assert not lambdas.allowed()
+    assert _peak() - start < MOST_MEMORY
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+def _too_long(*_):
+    raise BaseException(f"not done after {SECONDS} seconds")
+
+
+def _forget_peak():
+    with contextlib.suppress(OSError):  # the peak is then that of the whole process
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> int:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+
+
+def good_model():
+    return lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(2, name="dense")], name="model")
+
+
+def load(path: Path):
+    if path.name.endswith(".weights.h5"):
+        model = good_model()
+        model.load_weights(path)
+        return model
+    if path.suffix == ".json":
+        return lamina.models.model_from_json(path.read_bytes().decode())
+    return lamina.models.load_model(path)
+
+
+@pytest.mark.parametrize("name", sorted(hostile.CASES))
+def test_is_refused(name, tmp_path, watched):
+    maker, match = hostile.CASES[name]
+    (tmp_path / hostile.SECRET).write_text("alpha\nbeta\n")
+    path = maker(tmp_path)
+    left = {p.name for p in tmp_path.iterdir()}
+    _seen.clear()  # what the maker did
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model = load(path)
+        except (ValueError, OSError) as error:
+            message = str(error)
+        else:
+            assert match is None, "it was opened"
+            message = f"{path} opened"
+            assert model(np.zeros((1, 3))).shape == (1, 2)
+    assert path.suffix == ".json" or path.name.removesuffix(".weights.h5") in message
+    assert match is None or re.search(match, message.replace(str(tmp_path), "")), message
+    assert len(message) < 5000
+    assert {p.name for p in tmp_path.iterdir()} == left
+    assert not (tmp_path / hostile.MARK).exists()
+
+
+def test_there_are_many():
+    formats = [".keras", ".h5", ".json", ".weights.h5"]
+    counts = {end: sum(name.endswith(end) for name in hostile.CASES) for end in formats}
+    assert len(hostile.CASES) >= 400
+    assert all(count >= 39 for count in counts.values()), counts
+
+
+@pytest.mark.parametrize("write", [made.write_keras, made.write_h5, made.write_weights])
+def test_the_same_file_without_harm_opens(write, tmp_path, watched):
+    ending = {"write_keras": ".keras", "write_h5": ".h5", "write_weights": ".weights.h5"}[write.__name__]
+    path = write(tmp_path / f"good{ending}")
+    _seen.clear()
+    model = load(path)
+    inputs = np.array([[1.0, 2.0, 3.0]], "float32")
+    np.testing.assert_allclose(model(inputs), inputs @ made.KERNEL + made.BIAS, rtol=1e-6)
+
+
+def test_the_harmless_settings_open(tmp_path, watched):
+    for name in ("compile-loss-system.keras", "compile-loss-system.h5"):
+        maker, _ = hostile.CASES[name]
+        path = maker(tmp_path)
+        _seen.clear()
+        with pytest.warns(UserWarning, match="cannot be used"):
+            model = load(path)
+        assert not model.compiled
+
+
+def test_code_runs_only_if_it_is_allowed(tmp_path):
+    """The mark is real: with safe_mode=False, for files of one's own, the same file makes it."""
+    maker, _ = hostile.CASES["lambda-code.keras"]
+    path = maker(tmp_path)
+    with pytest.raises(ValueError):
+        lamina.models.load_model(path)
+    assert not (tmp_path / hostile.MARK).exists()
+    with contextlib.suppress(ValueError):  # its weights do not fit; the code has run by then
+        lamina.models.load_model(path, safe_mode=False)
+    assert (tmp_path / hostile.MARK).exists()
+    assert not lambdas.allowed()
+
+
+def test_a_refused_file_of_weights_changes_nothing(tmp_path):
+    for name in ("hdf5-wrong-shape.weights.h5", "hdf5-missing-dataset.weights.h5", "hdf5-gzip-damaged.weights.h5"):
+        maker, _ = hostile.CASES[name]
+        model = good_model()
+        before = model.get_weights()
+        with pytest.raises(ValueError):
+            model.load_weights(maker(tmp_path))
+        for one, other in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_guard_sees_what_it_should(tmp_path):
+    """Each sign of harm is noticed, so that its absence means something."""
+    global _seen
+    _seen = []
+    try:
+        (tmp_path / hostile.SECRET).write_text("x")
+        open(tmp_path / hostile.SECRET).close()
+        os.system("true")
+        open(os.path.expanduser("~/.lamina-test"), "w").close()
+        seen, _seen = _seen, None
+    finally:
+        _seen = None
+        Path("~/.lamina-test").expanduser().unlink(missing_ok=True)
+    assert [line.split()[0] for line in seen] == ["opened", "opened", "os.system", "wrote"]
+
+
+def test_files_open_where_no_other_process_can_be_had(tmp_path, monkeypatch):
+    helper.stop()
+    monkeypatch.setattr(helper, "_cannot_start", True)
+    monkeypatch.setattr(helper, "_process", None)
+    path = made.write_h5(tmp_path / "good.h5")
+    assert load(path).count_params() == 8
+    maker, match = hostile.CASES["hdf5-external-group.h5"]
+    with pytest.raises(ValueError, match=match):
+        load(maker(tmp_path))
