@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core import compilation_cache
 from lamina.training.resident import Pace
 from lamina.training.steps import pack_x_y_sample_weight
 
@@ -93,6 +94,7 @@ class Program:
         """Begin to compile for data of these shapes, on a thread, unless that was done."""
         shapes = shapes_of(data)
         if self.compiled and shapes not in self._made:
+            compilation_cache.use()
             lowered = self._run.lower(state, data)  # here: it runs the model's Python code
             self._made[shapes] = _background.submit(lowered.compile)
 
