@@ -49,7 +49,7 @@ class Meeting:
         graph = getattr(model, "_graph", None) if was_built else None
         self.inputs: list[KerasTensor] = list(graph.input_tensors) if graph is not None else []
         self.input_names: list[str] = list(graph.input_names) if graph is not None else []
-        self.leaves = tree.flatten(x)
+        self.leaves = [np.asarray(x)] if _is_row(x) else tree.flatten(x)
         self.is_readable = bool(self.leaves) and all(hasattr(leaf, "shape") for leaf in self.leaves)
 
     def fixes(self) -> Iterator[Fix]:
@@ -93,7 +93,7 @@ class Meeting:
 
     def other_input(self, shape: tuple[Any, ...]) -> Iterator[Fix]:
         """The model made for this data."""
-        if len(self.inputs) != 1 or len(shape) < 2:
+        if len(self.inputs) != 1 or len(shape) < 2 or self.called:  # what is validated on follows what is trained on
             return
         (tensor,) = self.inputs
         outputs = trying.Trial(_identity, (self.model._graph.output_tensors,), {}, True)
@@ -148,7 +148,8 @@ class Meeting:
 
     def _plain(self, leaf: Any) -> str:
         """How to say the data where it is no array: ``np.asarray(frame)``."""
-        return "" if isinstance(leaf, (np.ndarray, jax.Array)) else "np.asarray({x})"
+        is_array = isinstance(leaf, (np.ndarray, jax.Array)) and not _is_row(self.x)
+        return "" if is_array else "np.asarray({x})"
 
     def _name(self) -> str:
         if self.called:
@@ -291,6 +292,11 @@ class Meeting:
                 result = self.attempt(change)
                 if result is not None:
                     yield Fix(title, candidates.written(code, given[place]), trying.shown(result))
+
+
+def _is_row(x: Any) -> bool:
+    """Whether data is a plain list of numbers."""
+    return isinstance(x, list) and bool(x) and all(isinstance(n, (int, float)) for n in x)
 
 
 def _fits(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from lamina import losses
-from lamina.advice import products, several_outputs, trying, weights
+from lamina.advice import batch_axis, products, several_outputs, trying, weights
 from lamina.advice.meeting import Meeting, Shape
 from lamina.advice.origins import kinds
 from lamina.losses import fitting
@@ -41,12 +41,21 @@ def advise(error: ShapeError, model: Any, y: Any = None, validating: bool = Fals
     clash = getattr(error, "clash", None)
     if clash is None:
         return
+    if _other_rows(clash):
+        batch_axis.say_where(error, model)
+        return
     place = getattr(error, "output", 0)
     values = y[place] if isinstance(y, (list, tuple)) and place < len(y) else y
     with trying.quiet():
         meeting = Meeting(clash, model, place, error.call_site, values, validating, x, getattr(error, "own", None))
         fixes = _metric(meeting) if getattr(error, "is_metric", False) else repairs(meeting)
     error.with_fixes(fixes)
+
+
+def _other_rows(clash: fitting.Clash) -> bool:
+    """Whether there are more or fewer predictions than samples."""
+    rows = [shape[0] for shape in (clash.true, clash.pred) if shape and dims.is_known(shape[0])]
+    return len(rows) == 2 and rows[0] != rows[1]
 
 
 def repairs(meeting: Meeting) -> list[Fix]:
@@ -164,7 +173,7 @@ def _one_unit(m: Meeting) -> Found:
     whole = m.values is not None and _are_whole(m.values[:_ROWS])
     top = int(m.values.max()) if m.values is not None and m.values.size else 1
     counted = whole and (m.name.startswith("binary") or top > 1) and top < (m.classes or 0)
-    if counted and m.fits(m.true, kind="sparse"):
+    if counted and not m.keeps_model and m.fits(m.true, kind="sparse"):
         end = f" and {m.head.code(m.classes or 0, activation='softmax')}" if m.head.last is not None else ""
         yield Fix("for class numbers, take their loss", f'loss="sparse_categorical_crossentropy"{end}')
     yield m.change_units(1, "give the model one output, as there is one label for each sample")
@@ -348,8 +357,9 @@ def _new(name: str, *args: Any) -> Any:
 
 
 def advise_numbers(
-    error: ShapeError, model: Any, place: int, labels: np.ndarray, classes: int, x: Any, options: dict[str, Any]
-) -> None:
+    error: ShapeError, model: Any, place: int, labels: np.ndarray, classes: int, x: Any, options: dict[str, Any],
+    validating: bool = False,
+) -> None:  # fmt: skip
     """Attach repairs to an error about class numbers that no output stands for.
 
     Args:
@@ -360,6 +370,7 @@ def advise_numbers(
         classes: how many classes the output has.
         x: what the model is called on; only its shapes matter.
         options: the arguments of the loss.
+        validating: whether the labels were given to be validated on.
     """
     shape = (None, *labels.shape[1:])
     low, high = int(labels.min()), int(labels.max())
@@ -367,7 +378,7 @@ def advise_numbers(
         clash = fitting.Clash(
             "sparse_categorical_crossentropy", "sparse", shape, (None, *labels.shape[1:], classes), -1
         )
-        meeting = Meeting(clash, model, place, error.call_site, labels, x=x)
+        meeting = Meeting(clash, model, place, error.call_site, labels, validating, x)
         found = [fix for fix in _numbers(meeting, low, high, classes, options) if fix is not None]
     error.with_fixes(first_without_or(found[:MOST]))
 

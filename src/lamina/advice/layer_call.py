@@ -24,7 +24,7 @@ FORGIVING = True
 _MOST = 3
 _entries: set[Any] = {trying.traced.__code__}
 _GENERATORS = (
-    custom.wrong_statistics, merges.as_list, merges.one_of_several, nested.other_shape,
+    custom.wrong_statistics, merges.as_list, merges.one_of_several, merges.with_itself, nested.other_shape,
     states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.fixed_batch,
     custom.in_call,
     ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,

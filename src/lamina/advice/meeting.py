@@ -54,6 +54,10 @@ class Meeting:
         self.true, self.pred = clash.true, clash.pred
         self.values = values if isinstance(values, np.ndarray) else None
         self.validating = validating
+        #: Whether the model stays as it is, since what it is trained on fits it.
+        self.keeps_model = validating and any(names.calls(site, "fit"))
+        self.place, self.outputs = place, _output_names(model)
+        self.losses = getattr(getattr(model, "_compile_loss", None), "given", None)
         self.y, self.inner = _labels_name(site, place, _output_names(model), validating)
         self.target = self.y if names.is_place(self.y) else "y"
         self.head = Head(model, place, x)
@@ -95,21 +99,41 @@ class Meeting:
 
     def change_loss(self, title: str, loss: str, kind: str, true: Shape | None = None) -> Fix | None:
         """Another loss for the same output."""
-        return Fix(title, f'loss="{loss}"') if self.fits(self.true if true is None else true, kind=kind) else None
+        if self.keeps_model or not self.fits(self.true if true is None else true, kind=kind):
+            return None
+        code = self.loss_code(loss)
+        return Fix(title, code) if code else None
+
+    def loss_code(self, loss: str) -> str:
+        """How the loss is given, beside those of other outputs; ``""`` where these are not plain names."""
+        if len(self.outputs) < 2:
+            return f'loss="{loss}"'
+        given = self.losses
+        if isinstance(given, dict) and self.outputs[self.place] in given and all(isinstance(v, str) for v in given.values()):
+            entries = {**given, self.outputs[self.place]: loss}
+            return "loss={" + ", ".join(f'"{k}": "{v}"' for k, v in entries.items()) + "}"
+        listed = isinstance(given, (list, tuple)) and len(given) == len(self.outputs)
+        if listed and all(isinstance(entry, str) for entry in given):
+            own = [loss if i == self.place else entry for i, entry in enumerate(given)]
+            return "loss=[" + ", ".join(f'"{entry}"' for entry in own) + "]"
+        return ""
 
     def change_units(self, units: int, title: str, loss: str = "", activation: str | None = None) -> Fix | None:
         """Another number of outputs, and another loss if need be."""
         kind = {"categorical_crossentropy": "categorical", "sparse_categorical_crossentropy": "sparse"}.get(loss)
         pred = self.head.with_units(units)
-        if pred is None or not self.fits(self.true, pred, kind):
+        said = self.loss_code(loss) if loss else ""
+        if self.keeps_model or pred is None or not self.fits(self.true, pred, kind) or (loss and not said):
             return None
         settings = {} if activation is None else {"activation": activation}
-        code = self.head.code(units, **settings) + (f' with loss="{loss}"' if loss else "")
+        code = self.head.code(units, **settings) + (f" with {said}" if said else "")
         return Fix(title, code, _open(pred))
 
     def change_model(self, title: str, code: str, pred: Shape | None) -> Fix | None:
         """Something else about the model, which then gives `pred`."""
-        return Fix(title, code, _open(pred)) if pred is not None and self.fits(self.true, pred) else None
+        if self.keeps_model or pred is None or not self.fits(self.true, pred):
+            return None
+        return Fix(title, code, _open(pred))
 
 
 class Head:

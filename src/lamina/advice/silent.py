@@ -13,12 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.advice import broadcasting, names, trying
+from lamina.advice import batch_axis, broadcasting, names, trying
 from lamina.advice.labels import repairs
 from lamina.advice.meeting import Meeting
-from lamina.advice.origins import describe
 from lamina.core import tree
-from lamina.core.symbolic import KerasTensor
 from lamina.losses import Loss, LossFunctionWrapper, fitting
 from lamina.shapes import dims
 from lamina.shapes.errors import Fix, call_site, warn
@@ -40,7 +38,7 @@ def training(model: Any, batch: Any, all_labels: Any, predicted: Any) -> None:
     x, y, _ = batch
     if predicted is None:
         return
-    batch_axis(model, x, predicted)
+    batch_axis.check(model, x, predicted)
     if y is not None:
         own_loss(model, x, y, predicted)
         losses(model, y, predicted)
@@ -69,59 +67,6 @@ def data(model: Any, x: Any) -> None:
                 f"the model takes {tensor.shape}, so it looks like one sample without the batch axis",
                 [Fix("add the batch axis", names.changed(called, names.indexed(called, "[None]")), str(one))],
             )
-
-
-def batch_axis(model: Any, x: Any, outputs: Any) -> None:
-    """Warn where an output of a model does not have one row for each sample.
-
-    Args:
-        model: the model.
-        x: one batch of its inputs.
-        outputs: shapes of what it gives for them.
-    """
-    graph = getattr(model, "_graph", None)
-    if graph is not None:
-        wrong = [t for t in graph.output_tensors if _leaves_batch(t, graph.input_tensors)]
-        if wrong:
-            culprit = _where_batch_ends(graph.nodes, graph.input_tensors)
-            _warn_of_rows(model, culprit, wrong[0].dims)
-        return
-    samples = next((leaf.shape[0] for leaf in jax.tree.leaves(x) if len(leaf.shape)), None)
-    for leaf in jax.tree.leaves(outputs) if samples is not None else ():
-        if len(leaf.shape) and leaf.shape[0] != samples:
-            _warn_of_rows(model, None, ("batch", *leaf.shape[1:]), f"{samples} samples give {leaf.shape[0]} rows")
-            return
-
-
-def _leaves_batch(tensor: KerasTensor, inputs: Sequence[KerasTensor]) -> bool:
-    """Whether the first axis is surely not that of the samples."""
-    if not tensor.ndim or any(t.ndim and t.dims[0] == tensor.dims[0] for t in inputs):
-        return False
-    first = tensor.dims[0]
-    known = {name for t in inputs for name in dims.symbols(t.dims)}
-    return dims.is_known(first) or set(dims.symbols([first])) <= known
-
-
-def _where_batch_ends(nodes: Sequence[Any], inputs: Sequence[KerasTensor]) -> Any:
-    """The last call whose inputs have the batch in front and whose output has not."""
-    for node in reversed(nodes):
-        outputs = [t for t in jax.tree.leaves(node.outputs) if isinstance(t, KerasTensor)]
-        if any(_leaves_batch(t, inputs) for t in outputs) and not any(_leaves_batch(t, inputs) for t in node.inputs):
-            return node
-    return None
-
-
-def _warn_of_rows(model: Any, node: Any, shape: Sequence[Any], counted: str = "") -> None:
-    operation = getattr(node, "operation", None)
-    who = describe(operation) if hasattr(operation, "name") else getattr(node, "name", f'"{model.name}"')
-    fixes = []
-    if type(operation).__name__ == "Concatenate":
-        fixes = [Fix("join features", "layers.Concatenate(axis=-1)")]
-    elif node is not None:
-        fixes = [Fix("keep the batch in front", "ops.reshape(x, (ops.shape(x)[0], ...)), or axis=1 and up")]
-    what = counted or f"the output has the shape {dims.show_shape(shape)}"
-    axis = " along axis 0," if type(operation).__name__ == "Concatenate" else ""
-    warn(f"{who} mixes the samples of a batch{axis} and does not give one row for each: {what}", fixes)
 
 
 def own_loss(model: Any, x: Any, y: Any, predicted: Any) -> None:

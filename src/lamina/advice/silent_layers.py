@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -327,6 +328,21 @@ def _products(sizes: list[int]) -> Iterator[int]:
         yield product
 
 
+def _cuts_samples(call: Call) -> Finding | None:
+    """A number of rows that is no whole multiple of the samples, nor a whole part of them."""
+    if call.rank < 2 or not call.output or str(call.shape[0]) != "batch" or dims.symbols(call.output[:1]) != ["batch"]:
+        return None
+    samples = 5040  # many numbers divide it
+    share = Fraction(dims.size_at(call.output[0], {"batch": samples}), samples)
+    if 1 in (share.numerator, share.denominator):
+        return None
+    return (
+        f"{describe(call.layer)} makes {share.numerator} rows of {share.denominator} samples, {call.shown()} to "
+        f"{call.shown(call.output)}: the samples of a batch are mixed, and their number changes",
+        [],
+    )
+
+
 def _width(layer: Any) -> Any:
     return getattr(layer, "filters", getattr(layer, "units", None)) if is_own(layer) else None
 
@@ -371,4 +387,6 @@ def _rules_of(cls: Any) -> tuple[Rule, ...]:
     rules = [rule for name, group in _BY_KIND.items() if name in names for rule in group]
     if cls.__module__.startswith("lamina.") and "Flatten" not in names:
         rules.append(_mixed_formats)
+    if "Lambda" in names or not cls.__module__.startswith("lamina."):
+        rules.append(_cuts_samples)
     return tuple(dict.fromkeys(rules))

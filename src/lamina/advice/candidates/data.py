@@ -36,7 +36,7 @@ def _fewer_axes(shape: Shape, wanted: Shape | None) -> Iterator[Idea]:
     if lacking == 1 and wanted is not None and _agree(shape, wanted[1:]):
         yield "this is one sample: give it the batch axis", "{x}[None]"
     if lacking in (1, 2):
-        if wanted is not None and wanted[-1] == 3:
+        if wanted is not None and len(wanted) == 4 and wanted[-1] == 3:
             yield "repeat the grey channel for red, green and blue", "np.repeat({x}[..., None], 3, axis=-1)"
         yield "give the data one more axis, of channels or features", "{x}[..., None]"
         yield "this is one sample: give it the batch axis", "{x}[None]"

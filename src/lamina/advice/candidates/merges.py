@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import math
 from collections.abc import Iterator
@@ -28,6 +29,22 @@ def as_list(case: Case) -> Iterator[Fix | None]:
     if result is not None and call is not None:
         parts = [names.short(a) or f"input_{i}" for i, a in enumerate(call.args, 1)]
         yield Fix("give one list of tensors", f"[{', '.join(parts)}]", trying.shown(result))
+
+
+def with_itself(case: Case) -> Iterator[Fix | None]:
+    """Attention that was given a query alone: to itself."""
+    if "Attention" not in type(case.layer).__name__ or len(case.trial.args) != 1 or len(case.shapes) != 1:
+        return
+    given = case.trial.args[0]
+    several = isinstance(given, (list, tuple))
+    args = ([*given, *given],) if several else (given, given)
+    result = trying.Trial(case.layer, args, {}, case.trial.was_built).attempt()
+    if result is not None:
+        name = case.input_name(0)
+        call = next((c for c in names.calls(case.error.call_site) if c.args and names.short(c.args[0]) == name), None)
+        called = ast.unparse(call.func) if call is not None else case.layer.name
+        code = f"[{name}, {name}]" if several else f"{called}({name}, {name})"
+        yield Fix("let the sequence attend to itself", code, trying.shown(result))
 
 
 def one_of_several(case: Case) -> Iterator[Fix | None]:
@@ -186,7 +203,10 @@ def _project(case: Case) -> Iterator[Fix | None]:
             continue
         title = f'give "{case.input_name(place)}" the {channels} features of the other input'
         if rank in (2, 3):
-            yield case.insert(title, f"layers.Dense({channels})", place)
+            dense = case.insert(title, f"layers.Dense({channels})", place)
+            if dense is not None:
+                yield dense
+                continue
         if rank in _ND and all(dims.is_known(d) for d in (*own[1:-1], *other[1:-1])):
             strides = {-(-int(o) // int(n)) for o, n in zip(own[1:-1], other[1:-1], strict=True) if n}
             step = strides.pop() if len(strides) == 1 else 0

@@ -62,7 +62,7 @@ def _other_input(case: Case, tensor: Any, came: Any) -> Fix | None:
     ranks = [len(leaf.shape) for leaf in jax.tree.leaves(result)]
     if ranks != [len(t.dims) for t in case.layer._graph.output_tensors]:
         return None
-    code = f'Input({shape_code(came[1:])}) in "{case.layer.name}"'
+    code = f"Input({shape_code(came[1:])})"
     return Fix(f'or make "{case.layer.name}" for what comes here', code, trying.shown(result))
 
 
@@ -99,7 +99,7 @@ def _row(case: Case, width: int) -> Fix | None:
     result = case.trial.attempt(before={0: lambda x: trying.apply(dense, trying.apply(flat, x))})
     if result is None:
         return None
-    code = f'layers.Flatten() and layers.Dense({width}) before "{case.layer.name}"'
+    code = f'keras.Sequential([layers.Flatten(), layers.Dense({width})]) before "{case.layer.name}"'
     return Fix("or make one row of the right width of it", code, trying.shown(result))
 
 

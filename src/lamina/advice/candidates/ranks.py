@@ -111,7 +111,10 @@ def _needs_time(case: Case) -> Iterator[Fix | None]:
     inner, source = case.layer.layer, case.only_source()
     if source is not None and case.gap() == 1:
         sample = dims.to_public(source.dims[1:])
-        title = f"give every sample a time axis (here 10 steps of {dims.show_shape(sample)})"
+        if case.wants("channels") and len(source.dims) == len(case.shape):
+            code = f"{case.input_code(source, (*sample, 1))} and x = x[..., None]"
+            yield case.new_input("give the data an axis of channels", source, (*sample, 1), code)
+        title = f"or give every sample a time axis (here 10 steps of {dims.show_shape(sample)})"
         yield case.new_input(title, source, (10, *sample))
     if case.gap() == 1:
         result = case.trial.attempt(layer=trying.fresh(inner))
