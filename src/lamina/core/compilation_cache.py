@@ -42,11 +42,9 @@ def folder() -> Path | None:
 @functools.cache
 def use() -> None:
     """Keep compiled programs from now on, unless the user told JAX where to keep them, or Lamina not to."""
-    chosen, wanted = (
-        getattr(jax.config, name) for name in ("jax_compilation_cache_dir", "jax_enable_compilation_cache")
-    )
     path = folder()
-    if chosen is not None or not wanted or path is None:
+    settings: Any = jax.config
+    if path is None or settings.jax_compilation_cache_dir is not None or not settings.jax_enable_compilation_cache:
         return
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
