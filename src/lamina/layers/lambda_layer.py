@@ -145,7 +145,7 @@ def _describe(thing: Any) -> Any:
                 "Python; a function defined with `def` and registered opens everywhere",
                 stacklevel=2,
             )
-        return registry.serialize(thing)
+        return registry.describe_function(thing) if inspect.isfunction(thing) else registry.serialize(thing)
     mark = _marks.setdefault(thing, uuid.uuid4().hex)
     _living[mark] = thing
     named = thing.__name__ != "<lambda>"

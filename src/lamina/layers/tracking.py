@@ -47,14 +47,20 @@ def _inside(value: Any, kind: Any) -> Iterator[Any]:
 
 
 def own_weights(owner: Any) -> list[Variable]:
-    """The variables a layer holds itself: those that train first."""
-    variables = held(owner, Variable)
+    """The variables a layer holds itself: those that train first. Passing states are not weights."""
+    passing = {id(v) for v in _passing(owner)}
+    variables = [v for v in held(owner, Variable) if id(v) not in passing]
     return [v for v in variables if v.trainable] + [v for v in variables if not v.trainable]
 
 
 def own_variables(owner: Any) -> list[Variable]:
-    """The same with the states of its random generators."""
-    return own_weights(owner) + [g.state for g in held(owner, SeedGenerator)]
+    """The same with passing states, and the states of its random generators."""
+    return own_weights(owner) + _passing(owner) + [g.state for g in held(owner, SeedGenerator)]
+
+
+def _passing(owner: Any) -> list[Variable]:
+    """Variables that hold something from one call to the next only, such as the states of a stateful RNN."""
+    return [v for name in getattr(owner, "passing_states", ()) for v in _inside(getattr(owner, name, None), Variable)]
 
 
 def unique(things: list[T]) -> list[T]:

@@ -21,6 +21,8 @@ from lamina.shapes.errors import ShapeError
 class WeightLists:
     """Lists of a layer's weights and other parts. Mixed into `Layer`."""
 
+    #: Attributes that hold variables which are no weights: what passes from one call to the next.
+    passing_states: tuple[str, ...] = ()
     name: str
     dtype_policy: DTypePolicy
     built: bool

@@ -189,6 +189,10 @@ class Model(Files, Trainer, Layer):
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **graph_config.describe_graph(self._graph)}
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the model was built for; a graph of layers says itself what it takes."""
+        return {"input_shape": None} if self._graph is not None else super().get_build_config()
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """A new model from a config; its weights are new.

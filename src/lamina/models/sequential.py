@@ -186,6 +186,10 @@ class Sequential(Model):
             config["build_input_shape"] = self.input_shape
         return config
 
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shape that the model was built for."""
+        return {"input_shape": self.input_shape} if self._graph is not None else None
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Sequential:
         with sharing.sharing():

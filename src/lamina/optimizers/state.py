@@ -146,7 +146,10 @@ class OptimizerState:
 
     def load_own_variables(self, store: Any) -> None:
         """Take the values from a store; a store of another optimizer is left aside with a warning."""
-        if len(store.keys()) != len(self.variables):
+        count = len(store.keys())
+        if count < len(self.variables) and (not count or not int(store["0"])):
+            return  # stored before the first step, so there is nothing to go on from
+        if count != len(self.variables):
             warnings.warn(
                 f"optimizer {self.name!r} has {len(self.variables)} variables, the stored one has "
                 f"{len(store.keys())}; its state was not loaded",

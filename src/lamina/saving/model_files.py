@@ -50,7 +50,9 @@ def save_model(
     path = _target(filepath)
     is_folder = zipped is False
     if is_folder and path.suffix == ".keras":
-        raise ValueError(f"`filepath`={str(path)!r}: with zipped=False it is a folder, whose name does not end in .keras")
+        raise ValueError(
+            f"`filepath`={str(path)!r}: with zipped=False it is a folder, whose name does not end in .keras"
+        )
     if not is_folder and path.suffix not in (".keras", *_WHOLE):
         raise ValueError(f"`filepath`={str(path)!r}: expected a name that ends in .keras (or .h5)")
     if not _may_write(path, overwrite):

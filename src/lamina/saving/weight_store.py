@@ -145,7 +145,9 @@ def _read_one(thing: Any, group: Group | None, path: str) -> list[Exception]:
         return [error]
     except KeyError as error:
         kind = f'{type(thing).__name__} "{thing.name}"'
-        return [FileProblem(f"{kind}: /{path}/vars has no {error}; it holds {sorted(ReadingStore(group)) or 'nothing'}")]
+        return [
+            FileProblem(f"{kind}: /{path}/vars has no {error}; it holds {sorted(ReadingStore(group)) or 'nothing'}")
+        ]
     return []
 
 

@@ -61,6 +61,7 @@ class RNN(Layer):
     """
 
     built_axes = ("features",)
+    passing_states = ("states",)
     shape_arguments: ClassVar[dict[str, str]] = {
         "return_sequences": "True keeps the time axis (one output for each step), False gives the last output only",
         "return_state": "True gives the last states as further outputs",
