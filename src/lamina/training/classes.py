@@ -14,7 +14,9 @@ from lamina.shapes.errors import ShapeError
 from lamina.training import compiled
 
 
-def check_class_numbers(model: Any, loss: compiled.CompiledLoss, y: Any, y_pred: Any) -> None:
+def check_class_numbers(
+    model: Any, loss: compiled.CompiledLoss, y: Any, y_pred: Any, x: Any = None, validating: bool = False
+) -> None:
     """Refuse class numbers that no output stands for, where the labels lie in the host's memory.
 
     Args:
@@ -22,6 +24,8 @@ def check_class_numbers(model: Any, loss: compiled.CompiledLoss, y: Any, y_pred:
         loss: the losses, matched with the outputs.
         y: the targets ``(samples, ...)``.
         y_pred: the outputs' shapes.
+        x: what the model is called on, for repairs.
+        validating: whether the labels were given to be validated on.
 
     Raises:
         ShapeError: a label is negative, or not below the number of classes.
@@ -37,7 +41,7 @@ def check_class_numbers(model: Any, loss: compiled.CompiledLoss, y: Any, y_pred:
             classes = predicted.shape[options.get("axis", -1)]
             error = _misfit(labels, classes, options.get("ignore_class"), function.name, name)
             if error is not None:
-                advise_numbers(error, model, place, int(labels.min()), int(labels.max()), classes)
+                advise_numbers(error, model, place, labels, classes, x, options, validating)
                 raise error
 
 

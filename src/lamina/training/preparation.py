@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from lamina.advice import silent
+from lamina.advice import batch_axis, silent
 from lamina.advice.labels import advise
 from lamina.advice.silent_layers import Watch
 from lamina.core import context, tree
@@ -17,6 +17,7 @@ from lamina.core.variable import StateScope
 from lamina.layers.building import all_or_nothing
 from lamina.losses import fitting
 from lamina.shapes.errors import ShapeError
+from lamina.training import fixed_batch, grouping, own_steps
 from lamina.training.classes import check_class_numbers
 from lamina.training.feeding import Feed
 from lamina.training.frozen import Trainables, as_compiled
@@ -48,12 +49,13 @@ class Preparation(Steps):
         with as_compiled(self):
             self._build_from(x)
             shapes = (jax.tree.structure(batch), *shapes_of(batch))
-            if shapes not in self._programs.checked:
+            is_new = shapes not in self._programs.checked
+            if is_new:
                 try:
                     with fitting.unwarned():
                         predicted = self._check_by_tracing(x, y, sample_weight, own_step)
                 except ShapeError as error:
-                    advise(error, self, tree.flatten(y if labels is None else labels), method == "evaluate")
+                    advise(error, self, tree.flatten(y if labels is None else labels), method == "evaluate", x)
                     raise
                 self._programs.checked.add(shapes)
                 self._output_specs = predicted
@@ -62,8 +64,15 @@ class Preparation(Steps):
                 self._prepare_optimizer(own_step)
             elif method in ("fit", "train_on_batch") and not own_step:
                 raise ValueError("`optimizer` is None: give compile() one to train with, such as 'adam'")
+            if own_step and is_new:
+                try:
+                    own_steps.check(self, "test" if method in ("evaluate", "test_on_batch") else "train", batch)
+                except ShapeError as error:
+                    advise(error, self, tree.flatten(y if labels is None else labels), method == "evaluate", x)
+                    raise
         if self._compile_loss is not None and self._output_specs is not None:
-            check_class_numbers(self, self._compile_loss, y if labels is None else labels, self._output_specs)
+            numbers = y if labels is None else labels
+            check_class_numbers(self, self._compile_loss, numbers, self._output_specs, x, method == "evaluate")
         if self._trainables is not None and method in ("fit", "train_on_batch"):
             self._trainables.warn_of_changes()
 
@@ -101,7 +110,7 @@ class Preparation(Steps):
         shapes = (jax.tree.structure(x), *shapes_of(x))
         if shapes not in self._programs.checked:
             outputs = _trace(lambda inputs: self._watched(inputs, False), x)
-            silent.batch_axis(self, x, outputs)
+            batch_axis.check(self, x, outputs)
             self._programs.checked.add(shapes)
 
     def _watched(self, x: Any, training: bool) -> Any:
@@ -157,11 +166,13 @@ def _trace(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextlib.contextmanager
-def describing(feed: Feed, argument: str = "") -> Iterator[None]:
+def describing(model: Any, feed: Feed, argument: str = "") -> Iterator[None]:
     """Errors inside say which argument they are about, and the shapes of the whole arrays."""
     try:
+        fixed_batch.check(model, feed, argument)
         yield
     except ShapeError as error:
+        grouping.advise(error, model, feed)
         raise error.about(argument, _shape_notes(feed)) from error.__cause__
     except ValueError as error:
         if not argument:

@@ -196,7 +196,7 @@ class Trainer(Preparation):
         )
         with contextlib.ExitStack() as stack:
             stack.callback(feed.close)
-            with describing(feed):
+            with describing(self, feed):
                 self._prepare(feed.first(), "fit", feed.labels())
             validation = None
             if validation_data is not None:
@@ -204,7 +204,7 @@ class Trainer(Preparation):
                 size = validation_batch_size or batch_size
                 validation = make_feed(vx, vy, vw, batch_size=size, steps=validation_steps, argument="validation_data")
                 stack.callback(validation.close)
-                with describing(validation, "validation_data"):
+                with describing(self, validation, "validation_data"):
                     self._prepare(validation.first(), "evaluate", validation.labels())
             return loops.run_fit(
                 self, feed, validation, start, epochs, verbose, callbacks, _validate_when(validation_freq)
@@ -237,7 +237,7 @@ class Trainer(Preparation):
         self._need_compiled("evaluate")
         feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
         with contextlib.closing(feed):
-            with describing(feed):
+            with describing(self, feed):
                 self._prepare(feed.first(), "evaluate", feed.labels())
             logs = loops.run_evaluate(self, feed, verbose, callbacks)
         return self._report(logs, return_dict)
@@ -262,7 +262,7 @@ class Trainer(Preparation):
         """
         feed = make_feed(x, batch_size=batch_size, steps=steps)
         with contextlib.closing(feed):
-            with describing(feed):
+            with describing(self, feed):
                 self._check_inputs(feed.first()[0])
             silent.data(self, getattr(feed, "arrays", feed.first())[0])
             return loops.run_predict(self, feed, verbose, callbacks)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamina.core import seeds
-from lamina.shapes.errors import Fix, ShapeError
+from lamina.shapes.errors import ShapeError
 from lamina.training.feeding import datasets
 from lamina.training.feeding.convert import same_length, to_arrays
 from lamina.training.feeding.feed import Batch, Feed
@@ -97,6 +97,10 @@ class StreamFeed(Feed):
     """Batches of a stream, made ready on a thread while the model trains.
 
     A stream is advanced by as many batches as are used: reading ahead stops at the end of an epoch.
+
+    Attributes:
+        stream: where they come from.
+        entries: what its first batch consists of, as it was given.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class StreamFeed(Feed):
         self._what, self._steps, self._epochs = what, steps, epochs
         self._read = functools.partial(read_batch, argument=argument, class_weight=check_class_weight(class_weight))
         self._pass: Iterator[Any] | None = None
+        self.stream, self.entries = x, ()
         self._ahead: collections.deque[Batch] = collections.deque()
         self._prefetch: Prefetch | None = None
         self._begun = False
@@ -154,6 +159,8 @@ class StreamFeed(Feed):
         if self._pass is None:
             self._pass = self._source.start()
         for item in self._pass:
+            if not self._given:
+                self.entries = tuple(item) if isinstance(item, (tuple, list)) else (item,)
             self._ahead.append(self._read(item))
             return
         self._pass = None
@@ -239,7 +246,6 @@ def read_batch(item: Any, *, argument: str = "x", class_weight: dict[int, float]
             "(x, y, sample_weight); several inputs go together as ((x1, x2), y)",
             expected="1 to 3 entries: x, (x, y) or (x, y, sample_weight)",
             received=f"{len(parts)} entries of shapes {', '.join(map(_shape_text, parts))}",
-            fixes=_grouped(parts),
         )
     x, y, weights = (*parts, None, None)[:3]
     if x is None:
@@ -250,7 +256,7 @@ def read_batch(item: Any, *, argument: str = "x", class_weight: dict[int, float]
         same_length([(n, p) for n, p in zip(("x", "y", "sample_weight"), batch) if p is not None])
     except ShapeError as error:
         error.summary = where + error.summary
-        raise error.with_fixes(_batched(parts) or error.fixes) from None
+        raise error.with_fixes([]) from None
     except ValueError as error:
         raise ValueError(f"{where}{error}") from error
     return batch[0], batch[1], apply_class_weight(batch[1], batch[2], class_weight, "y", whole=False)
@@ -258,22 +264,3 @@ def read_batch(item: Any, *, argument: str = "x", class_weight: dict[int, float]
 
 def _shape_text(part: Any) -> str:
     return str(np.shape(part)) if not isinstance(part, (tuple, list, dict)) else type(part).__name__
-
-
-def _grouped(parts: tuple[Any, ...]) -> list[Fix]:
-    """For a batch of too many entries: inputs in a tuple of their own."""
-    if not parts or any(isinstance(p, (tuple, list, dict)) or np.ndim(p) == 0 for p in parts):
-        return []
-    names = [f"x{i + 1}" for i in range(len(parts) - 1)]
-    return [Fix("for several inputs, put them together", f"yield ({', '.join(names)}), y", tried=False)]
-
-
-def _batched(parts: tuple[Any, ...]) -> list[Fix]:
-    """For single samples instead of batches: each with a samples axis."""
-    arrays = [p for p in parts if p is not None]
-    if any(isinstance(p, (tuple, list, dict)) for p in arrays) or np.ndim(arrays[0]) == 0:
-        return []
-    names = ["x", "y", "sample_weight"][: len(arrays)]
-    code = ", ".join(f"{n}[None]" if np.ndim(p) else f"np.array([{n}])" for n, p in zip(names, arrays))
-    shapes = ", ".join(str((1, *np.shape(p))) for p in arrays)
-    return [Fix("yield batches: a single sample gets the batch axis", f"yield {code}", shapes)]
