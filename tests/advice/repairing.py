@@ -9,6 +9,7 @@ import re
 import warnings
 from typing import Any
 
+import applying
 import numpy as np
 
 import lamina
@@ -50,6 +51,7 @@ def check(program: str, offender: str, fix: str) -> ShapeError:
     assert any(f"{name}:{line}" in text for line in marked), text
     assert 1 <= len(error.fixes) <= 3, text
     assert re.search(fix, "\n".join(map(str, error.fixes))), text
+    applying.applied(error)
     for offered in error.fixes:
         repaired = apply(source, offered, marked)
         _, again = run(repaired)

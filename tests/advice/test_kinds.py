@@ -79,7 +79,7 @@ def test_names_that_no_input_or_output_has_are_located():
     model = lamina.Model([title, tags], layers.Concatenate()([title, tags]))
     error = failed(lambda: model.predict({"title_ids": np.zeros((8, 6)), "tags": np.zeros((8, 4))}, verbose=0))
     assert error.call_site.file == __file__
-    assert "{'title': ...}" in codes(error)[0]
+    assert codes(error)[0] == '{"title": np.zeros((8, 6)), "tags": np.zeros((8, 4))}'
     model.compile("sgd", loss={"concat": "mse"})
     assert failed(lambda: model.fit([np.zeros((2, 6)), np.zeros((2, 4))], np.zeros((2, 10)), verbose=0)).call_site
 

@@ -44,7 +44,7 @@ def test_one_hot_labels_to_a_sparse_loss():
     assert "y_true (batch, classes) = (32, 10)" in text
     assert "y_pred (batch, classes) = (32, 10)" in text
     assert error.expected == "y_true (batch,) = (32,), whole numbers from 0 to 9"
-    assert [f.code for f in error.fixes] == ["y = y.argmax(axis=-1)", 'loss="categorical_crossentropy"']
+    assert [f.code for f in error.fixes] == ["y_true = lamina.ops.argmax(y_true, axis=-1)", "lamina.losses.categorical_crossentropy"]
 
 
 @pytest.mark.parametrize("true", [(32,), (32, 1)])
@@ -52,13 +52,13 @@ def test_class_numbers_to_a_categorical_loss(true):
     error = _refusal("categorical_crossentropy", true, (32, 10))
     assert "class numbers" in str(error)
     codes = [f.code for f in error.fixes]
-    assert codes == ['loss="sparse_categorical_crossentropy"', "y = lamina.utils.to_categorical(y, 10)"]
+    assert codes == ["lamina.losses.sparse_categorical_crossentropy", "y_true = lamina.utils.to_categorical(y_true, 10)"]
 
 
 def test_a_wrong_number_of_classes():
     error = _refusal("categorical_crossentropy", (32, 3), (32, 10))
     assert "y_true has classes 3, y_pred has classes 10" in str(error)
-    assert [f.code for f in error.fixes] == ["layers.Dense(3)"]
+    assert not error.fixes  # it takes a model, which a loss knows nothing of
     along = _refusal(losses.CategoricalCrossentropy(axis=1), (32, 3, 7), (32, 10, 7))
     assert "y_true (batch, classes, time) = (32, 3, 7)" in str(along)
 
@@ -66,7 +66,7 @@ def test_a_wrong_number_of_classes():
 def test_a_wrong_number_of_outputs():
     error = _refusal("mse", (32, 5), (32, 3))
     assert "y_true (batch, outputs) = (32, 5)" in str(error)
-    assert [f.code for f in error.fixes] == ["layers.Dense(5)"]
+    assert not error.fixes
 
 
 @pytest.mark.parametrize("loss", ["mse", "binary_crossentropy", "hinge", "kld"])
@@ -74,8 +74,7 @@ def test_a_wrong_number_of_outputs():
 def test_other_misfits(loss, true, pred):
     error = _refusal(loss, true, pred)
     assert losses.get(loss).__name__ in str(error)
-    one_output = loss == "binary_crossentropy" and true == (32,)
-    assert [f.code for f in error.fixes] == (['layers.Dense(1, activation="sigmoid")'] if one_output else [])
+    assert not error.fixes
     assert dims.show_shape(true) in error.received
 
 

@@ -51,11 +51,3 @@ def test_a_warning_points_at_the_users_line():
 def test_it_is_caught_as_a_value_error():
     with pytest.raises(ValueError, match="cannot take"):
         raise make()
-
-
-def test_a_repair_that_was_not_tried_says_so_and_stands_last():
-    error = make().with_fixes([Fix("guess", "a", tried=False), Fix("sure", "b")])
-    assert [fix.code for fix in error.fixes] == ["b", "a"]
-    assert "each one tried" not in str(error)
-    assert "2. guess: a   (not tried)" in str(error)
-    assert "each one tried" in str(make())

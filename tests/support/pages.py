@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import applying
+
 WIDTH = "96"
 
 BLOCK = re.compile(r"(?:<!-- raises: (\w+) -->\s*)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -73,7 +75,8 @@ def check_page(page: str) -> None:
 
 def run(program: Program, namespace: dict[str, Any]) -> str:
     """What a program prints, and the message of what it raises if it is to raise something."""
-    name = "example.py"
+    name = f"{program.line}/example.py"
+    applying.program(name, program.code)
     linecache.cache[name] = (len(program.code), None, program.code.splitlines(keepends=True), name)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():

@@ -43,10 +43,10 @@ def _candidates(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, An
         if b.shape[0] == 1 and b.ndim > 1 and b.shape[1] == samples:
             yield Fix("drop the first axis", f"{_written(second)}[0]", str(b.shape[1:]))
     short, a = min(leaves, key=lambda pair: pair[1].shape[0])
-    longer = next(other for other, b in leaves if b.shape[0] != a.shape[0])
+    longer = [other for other, b in leaves if b.shape[0] != a.shape[0]]
     yield Fix(
         f"find where `{short}` lost samples; if the order is the same, cut the others to its length",
-        f"{_written(longer)}[:{a.shape[0]}]",
+        " and ".join(names.indexed(_written(other), f"[:{a.shape[0]}]") for other in longer),
         f"({a.shape[0]}, ...)",
     )
 
@@ -59,7 +59,9 @@ def _meant(argument: str, samples: int) -> Iterator[Fix]:
     stem = re.split(r"_|\d", written)[0]  # y of y_test
     for name, value in found.items():
         if name != written and re.split(r"_|\d", name)[0] == stem and _length(value) == samples:
-            yield Fix(f"give the `{argument}` with the same number of samples", name, f"({samples}, ...)")
+            yield Fix(
+                f"give the `{argument}` with the same number of samples", f"{argument}={name}", f"({samples}, ...)"
+            )
 
 
 def _length(value: Any) -> int | None:
@@ -69,5 +71,10 @@ def _length(value: Any) -> int | None:
 
 def _written(argument: str) -> str:
     """What the user wrote for an argument."""
+    part = re.fullmatch(r"validation_data\[(\d)\]", argument)
+    for call in names.calls(call_site(), "fit") if part else ():
+        texts = names.elements(names.argument_node(call, "validation_data", 7))
+        if part and len(texts) > int(part[1]) and texts[int(part[1])]:
+            return texts[int(part[1])]
     place = _PLACES.get(argument, 99)
     return names.argument(call_site(), _METHODS, argument, place, argument) if argument.isidentifier() else argument

@@ -109,7 +109,8 @@ class Meeting:
         if len(self.outputs) < 2:
             return f'loss="{loss}"'
         given = self.losses
-        if isinstance(given, dict) and self.outputs[self.place] in given and all(isinstance(v, str) for v in given.values()):
+        named = isinstance(given, dict) and self.outputs[self.place] in given
+        if named and all(isinstance(entry, str) for entry in given.values()):
             entries = {**given, self.outputs[self.place]: loss}
             return "loss={" + ", ".join(f'"{k}": "{v}"' for k, v in entries.items()) + "}"
         listed = isinstance(given, (list, tuple)) and len(given) == len(self.outputs)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lamina.advice import names, trying
+from lamina.core.variable import StateScope
+from lamina.shapes import dims
 from lamina.shapes.errors import Fix, ShapeError
 
 _MOST = 3
@@ -40,6 +44,24 @@ def _fixes(error: ShapeError, model: Any, shapes: list[tuple[int, ...]]) -> Iter
             yield Fix("the matrices are transposed", f"{new}.set_weights([w.T for w in weights])")
     else:
         yield from _other_number(model, own, shapes, new)
+
+
+def _built(model: Any, shapes: list[tuple[int, ...]], new: str) -> Iterator[Fix]:
+    """An input shape for which a layer that has no weights yet gets these."""
+    sizes = [s[-2] if len(s) > 1 else s[-1] for s in shapes[:1] if s]
+    if not re.fullmatch(r"[\w.]+", new):
+        return
+    for rank, size in itertools.product((2, 3, 4, 5), sizes):
+        copy = trying.copy_of(model)
+        shape = (None,) * (rank - 1) + (int(size),)
+        with trying.quiet(), StateScope(may_create=True, abstract=True):
+            try:
+                copy.build(shape)
+            except Exception:
+                continue
+        if [tuple(v.shape) for v in copy.weights] == shapes:
+            yield Fix("make its weights first", f"{new}.build({shape})", dims.show_shape(shape))
+            return
 
 
 def _owner(error: ShapeError) -> str:
@@ -98,7 +120,7 @@ def _order(own: list[Any], shapes: list[Any]) -> list[int]:
 
 def _other_number(model: Any, own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
     if not own and not model.built:
-        yield Fix("make its weights first", f"{new}.build(input_shape) before", tried=False)
+        yield from _built(model, shapes, new)
     if len(shapes) == len(own) - 1 and own[:-1] == shapes and getattr(model, "use_bias", False):
         yield Fix("these are the weights of a layer without a bias", f'use_bias=False in "{model.name}"')
     elif own and len(shapes) > len(own) and shapes[: len(own)] == own:

@@ -73,13 +73,13 @@ def _other_values(values: Shape, weights: Shape, loss: str) -> Iterator[Fix | No
         code = f"return ops.mean(ops.reshape(values, ({weights[0]}, -1)), axis=-1)"
         yield _fitting(f"let {loss} give one value per sample", code, weights[:1], weights)
     yield _fitting("or one number for the whole batch, a scalar", "return ops.mean(values)", (), weights)
-    yield Fix("or do without weights", "leave out sample_weight", tried=False)
+    yield _fitting("or do without weights", "sample_weight=None", values, None)
 
 
-def _fitting(title: str, code: str, values: Shape, weights: Shape) -> Fix | None:
-    """The repair, if weights of that shape go with such values."""
-    specs = (jax.ShapeDtypeStruct(shape, "float32") for shape in (values, weights))
-    if trying.traced(lambda v, w: reduce_weighted(v, w, None, "sum_over_batch_size"), *specs) is None:
+def _fitting(title: str, code: str, values: Shape, weights: Shape | None) -> Fix | None:
+    """The repair, if weights of that shape (or none) go with such values."""
+    specs = [jax.ShapeDtypeStruct(shape, "float32") for shape in (values, weights) if shape is not None]
+    if trying.traced(lambda v, w=None: reduce_weighted(v, w, None, "sum_over_batch_size"), *specs) is None:
         return None
     shown = (None, *weights[1:]) if weights else ()
-    return Fix(title, code, dims.show_shape(shown) if values else "()")
+    return Fix(title, code, dims.show_shape(shown) if values and weights is not None else "()")

@@ -173,27 +173,19 @@ def _fixes(name: str, kind: str, true: Shape, pred: Shape, axis: int) -> list[Fi
     candidates: list[tuple[Fix, str, Shape, Shape]] = []
     classes: Any = pred[axis] if pred and -len(pred) <= axis < len(pred) else None
     if kind == "categorical" and dims.is_known(classes) and name == "categorical_crossentropy":
-        one_hot = Fix("or make the labels one-hot", f"y = lamina.utils.to_categorical(y, {int(classes)})")
+        one_hot = Fix("or make the labels one-hot", f"y_true = lamina.utils.to_categorical(y_true, {int(classes)})")
         numbers = _as_class_numbers(true, pred, axis)
         if numbers is not None:
-            sparse = Fix("take the loss for class numbers", 'loss="sparse_categorical_crossentropy"')
+            sparse = Fix("take the loss for class numbers", "lamina.losses.sparse_categorical_crossentropy")
             candidates = [(sparse, "sparse", true, pred)]
             if axis in (-1, len(pred) - 1):
                 candidates.append((one_hot, kind, (*numbers, classes), pred))
     if kind == "sparse" and len(true) == len(pred):
-        argmax = Fix("turn the labels into class numbers", f"y = y.argmax(axis={axis})")
+        argmax = Fix("turn the labels into class numbers", f"y_true = lamina.ops.argmax(y_true, axis={axis})")
         candidates = [(argmax, kind, without_classes(true, axis), pred)]
         if name == "sparse_categorical_crossentropy":
-            one_hot = Fix("or take the loss for one-hot labels", 'loss="categorical_crossentropy"')
+            one_hot = Fix("or take the loss for one-hot labels", "lamina.losses.categorical_crossentropy")
             candidates.append((one_hot, "categorical", true, pred))
-    if name.startswith("binary") and len(true) == 1 and len(pred) == 2:
-        single = Fix("for one yes or no a sample, end in one output", 'layers.Dense(1, activation="sigmoid")')
-        candidates.append((single, kind, true, (*pred[:-1], 1)))
-    if kind != "sparse" and len(true) == len(pred) > 1 and dims.is_known(true[-1]) and int(true[-1]) > 1:
-        size = int(true[-1])
-        what = "class" if kind == "categorical" else "value"
-        wider = Fix(f"give the last layer one output per {what} of the labels", f"layers.Dense({size})")
-        candidates.append((wider, kind, true, (*pred[:-1], size)))
     return [fix for fix, new_kind, t, p in candidates if not misfit(new_kind, t, p, axis)]
 
 

@@ -14,7 +14,7 @@ from lamina.layers.input_layer import InputLayer
 from lamina.layers.layer import Layer
 from lamina.models.open_sizes import OpenSizes
 from lamina.shapes import dims
-from lamina.shapes.errors import Fix, ShapeError
+from lamina.shapes.errors import ShapeError
 
 
 class Graph:
@@ -73,8 +73,17 @@ class Graph:
                 layer=model,
                 expected=f"{wanted}   as a list, or a dict by these names",
                 received=came,
+                notes=self._how_to_give(len(values)),
             )
         return values
+
+    def _how_to_give(self, count: int) -> list[tuple[str, str]]:
+        """What to do where there are too few values."""
+        if count >= len(self.input_names):
+            return []
+        listed = f"a list of {len(self.input_names)} arrays, [{', '.join(self.input_names)}]"
+        named = ", ".join(f'"{name}": ...' for name in self.input_names)
+        return [("to do", f"give {listed}, or a dict {{{named}}}")]
 
     def _arrange_dict(self, data: dict[str, Any], model: str) -> list[Any]:
         by_name: dict[str, Any] = data
@@ -91,18 +100,8 @@ class Graph:
                 layer=model,
                 expected=", ".join(map(repr, keys)),
                 received=", ".join(map(repr, by_name)),
-                fixes=self._renamed(missing, [name for name in by_name if name not in names]),
             )
         return [by_name[n] for n in names]
-
-    @staticmethod
-    def _renamed(missing: list[str], unknown: list[str]) -> list[Fix]:
-        """The inputs that a dict lacks, by the names that it has too many."""
-        if len(missing) != len(unknown):
-            return []
-        entries = ", ".join(f"{new!r}: ..." for new in missing)
-        listed = ", ".join(map(repr, unknown))
-        return [Fix(f"call {listed} by the name of the input", f"{{{entries}}}", tried=False)]
 
     def fit_rank(self, values: list[Any], model: str) -> list[Any]:
         """Values with a last axis of size 1 added or dropped where an input wants it so.

@@ -301,14 +301,14 @@ def _go_on(found: Findings, model: Any, batch: Any, labels: Any) -> None:
     outputs = _outputs(found, model, x)
     if outputs is None or y is None:
         return
-    advise = lambda error: label_advice.advise(error, model, tree.flatten(labels if labels is not None else y))  # noqa: E731
+    advise = lambda error: label_advice.advise(error, model, tree.flatten(labels if labels is not None else y), x=x)  # noqa: E731
     loss, metrics = model._compile_loss, model._compile_metrics
     with as_compiled(model):
         if loss is not None:
             fit = len(found.problems)
             found.attempt(_check_losses, found, loss, y, outputs, sample_weight, advise)
             if len(found.problems) == fit:
-                found.attempt(check_class_numbers, model, loss, y if labels is None else labels, outputs)
+                found.attempt(check_class_numbers, model, loss, y if labels is None else labels, outputs, x)
         if metrics is not None:
             found.attempt(_check_metrics, found, metrics, y, outputs, sample_weight, advise=advise)
 

@@ -51,21 +51,15 @@ class CallSite:
 
 @dataclass(frozen=True)
 class Fix:
-    """One repair: what to do in words, the code to paste, and the shape it leads to.
-
-    Attributes:
-        tried: whether the repaired call was traced, or its shapes were held against the same check, and fits; where
-            that cannot be done the message says so.
-    """
+    """One repair that was tried and fits: what to do in words, the code to paste, and the shape it leads to."""
 
     title: str
     code: str
     shape: str = ""
-    tried: bool = True
 
     def __str__(self) -> str:
         leads = f"  -> {self.shape}" if self.shape else ""
-        return f"{self.title}: {self.code}{leads}" + ("" if self.tried else "   (not tried)")
+        return f"{self.title}: {self.code}{leads}"
 
 
 def is_internal(file: str) -> bool:
@@ -123,6 +117,9 @@ class ShapeError(ValueError):
     '(batch, features)'
     """
 
+    #: What stands over the fixes.
+    heading = "Fixes, each one tried:"
+
     def __init__(
         self,
         summary: str,
@@ -153,11 +150,6 @@ class ShapeError(ValueError):
             lines += ["", f"    {self.heading}", *(f"      {i}. {fix}" for i, fix in enumerate(self.fixes, 1))]
         return "\n".join(lines)
 
-    @property
-    def heading(self) -> str:
-        """What stands over the fixes."""
-        return "Fixes, each one tried:" if all(fix.tried for fix in self.fixes) else "Fixes:"
-
     def about(self, argument: str = "", notes: Sequence[tuple[str, str]] = ()) -> ShapeError:
         """The same error, which says which argument it is about, and has further notes."""
         self.summary = f"`{argument}`: {self.summary}" if argument else self.summary
@@ -167,7 +159,7 @@ class ShapeError(ValueError):
 
     def with_fixes(self, fixes: Sequence[Fix]) -> ShapeError:
         """The same error with repairs."""
-        self.fixes = tuple(sorted(fixes, key=lambda fix: not fix.tried))
+        self.fixes = tuple(fixes)
         self.args = (self.render(),)
         return self
 
@@ -197,6 +189,7 @@ class ShapeWarning(UserWarning):
 
 
 _given: set[tuple[str, str, int]] = set()
+_said = [0]
 
 
 def warn(message: str, fixes: Sequence[Fix] = ()) -> None:
@@ -206,6 +199,7 @@ def warn(message: str, fixes: Sequence[Fix] = ()) -> None:
         message: what does not look right.
         fixes: repairs, best first.
     """
+    _said[0] += 1
     site = call_site()
     text = message + "".join(f"\n  {i}. {fix}" for i, fix in enumerate(fixes, 1))
     key = (message, site.file if site else "", site.line if site else 0)
@@ -217,6 +211,11 @@ def warn(message: str, fixes: Sequence[Fix] = ()) -> None:
     else:
         first, *rest = text.split("\n")
         warnings.warn_explicit("\n".join([f"{first}  ({site})", *rest]), ShapeWarning, site.file, site.line)
+
+
+def warnings_said() -> int:
+    """How often there was reason for a warning so far, whether it was given again or not."""
+    return _said[0]
 
 
 @contextlib.contextmanager

@@ -77,7 +77,6 @@ def as_html(error: ShapeError) -> str:
     fixes = "".join(
         f"<li>{html.escape(fix.title)}: <code>{html.escape(fix.code)}</code>"
         + (f" <span>&rarr; {html.escape(fix.shape)}</span>" if fix.shape else "")
-        + ("" if fix.tried else " <span>(not tried)</span>")
         + "</li>"
         for fix in error.fixes
     )

@@ -180,9 +180,9 @@ def test_stateful_needs_the_batch_size():
     assert "batch_size=32" in str(caught.value)
     layer = layers.LSTM(4, stateful=True)
     assert layer(lamina.Input((4, 3), batch_size=2)).shape == (2, 4)
-    assert not layer.states[0].numpy().any()  # a value, though the layer was built while being traced
     with pytest.raises(ShapeError, match="keeps the states of 2 samples"):
         layer(np.ones((5, 4, 3)))
+    assert not layer.states[0].numpy().any()  # a value, though the layer was built while being traced
     layer.reset_state([np.ones((2, 4)), np.zeros((2, 4))])
     assert layer.states[0].numpy().sum() == 8
     with pytest.raises(ShapeError, match=r"states\[0\] \(hidden state\)"):

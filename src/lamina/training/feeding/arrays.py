@@ -119,8 +119,8 @@ def read_arrays(
     Raises:
         ValueError: one of them cannot be read, or their lengths differ.
     """
-    weights = check_class_weight(class_weight)
     parts = [to_arrays(x, names[0]), to_arrays(y, names[1]), to_arrays(sample_weight, names[2], may_lack=True)]
+    weights = check_class_weight(class_weight, parts[1])
     parts[2] = _as_floats(parts[2])
     samples = same_length([(n, p) for n, p in zip(names, parts) if p is not None])
     parts[2] = apply_class_weight(parts[1], parts[2], weights, names[1])

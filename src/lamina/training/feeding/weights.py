@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from lamina.advice import names
 from lamina.core import checks, config, tree
-from lamina.shapes.errors import Fix, ShapeError
+from lamina.shapes.errors import Fix, ShapeError, call_site
 
 
-def check_class_weight(class_weight: Any) -> dict[int, float] | None:
+def check_class_weight(class_weight: Any, y: Any = None) -> dict[int, float] | None:
     """`class_weight` as a dict from class numbers to weights.
+
+    Args:
+        class_weight: what the user gave.
+        y: the targets, where they are at hand, for repairs.
 
     Raises:
         ValueError: it is none, or a class or weight is not a number that can be one.
@@ -22,7 +27,9 @@ def check_class_weight(class_weight: Any) -> dict[int, float] | None:
     if not isinstance(class_weight, Mapping) or not class_weight:
         fixes = []
         if isinstance(class_weight, (list, tuple, np.ndarray)) and np.ndim(class_weight) == 1:
-            fixes = [Fix("number the weights", "class_weight = dict(enumerate(class_weight))", tried=False)]
+            written = names.argument(call_site(), ("fit", "train_on_batch"), "class_weight", 8)
+            code = f"class_weight=dict(enumerate({written}))"
+            fixes = _tried("number the weights", code, dict(enumerate(class_weight)), y)
         raise ShapeError(
             f"`class_weight`={class_weight!r}: expected a dict from classes to weights, such as {{0: 1.0}}",
             expected="{0: weight, 1: weight, ...}",
@@ -33,13 +40,25 @@ def check_class_weight(class_weight: Any) -> dict[int, float] | None:
         whole = checks.is_whole(label) or (isinstance(label, (float, np.floating)) and float(label).is_integer())
         if not whole or label < 0:
             numbered = dict(enumerate(class_weight.values()))
+            title = "name each class by its number in the labels"
             raise ShapeError(
                 f"`class_weight`: {label!r} is no class; classes are whole numbers from 0 on",
                 expected="class numbers as keys: 0, 1, ...",
                 received=f"the keys {', '.join(map(repr, class_weight))}",
-                fixes=[Fix("name each class by its number in the labels", f"class_weight={numbered}", tried=False)],
+                fixes=_tried(title, f"class_weight={numbered}", numbered, y),
             )
     return {int(k): checks.real(f"class_weight[{int(k)}]", w, low=0.0) for k, w in class_weight.items()}
+
+
+def _tried(title: str, code: str, class_weight: dict[int, Any], y: Any) -> list[Fix]:
+    """The repair, if those weights are taken."""
+    try:
+        weights = check_class_weight(class_weight)
+        if y is not None:
+            apply_class_weight(y, None, weights, "y")
+    except ValueError:
+        return []
+    return [Fix(title, code)]
 
 
 def apply_class_weight(
@@ -93,10 +112,10 @@ def _labels(y: np.ndarray, class_weight: dict[int, float], name: str) -> np.ndar
         beyond = [label for label in class_weight if label >= y.shape[-1]]
         if beyond:
             kept = {label: weight for label, weight in class_weight.items() if label < y.shape[-1]}
-            fixes = [Fix("leave it out", f"class_weight={kept}", tried=False)]
+            fixes = _tried("leave it out", f"class_weight={kept}", kept, y)
             if min(class_weight) == 1 and len(class_weight) == y.shape[-1]:
                 shifted = {label - 1: weight for label, weight in class_weight.items()}
-                fixes.insert(0, Fix("count the classes from 0", f"class_weight={shifted}", tried=False))
+                fixes = _tried("count the classes from 0", f"class_weight={shifted}", shifted, y) + fixes
             raise ShapeError(
                 f"`class_weight` names class {beyond[0]}, and the rows of `{name}` have {y.shape[-1]} classes (from 0)",
                 expected=f"classes from 0 to {y.shape[-1] - 1}: {name} has the shape {y.shape}",
