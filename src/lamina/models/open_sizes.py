@@ -17,7 +17,8 @@ from lamina.shapes.errors import ShapeError
 
 BATCH = str(dims.BATCH)
 
-_TRIED = range(65, 257)  # sizes that conditions are tried at for a message: where the rule is not yet that of small ones
+#: Sizes that conditions are tried at for a message, beyond those where small ones have a rule of their own.
+_TRIED = range(65, 257)
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,9 @@ class _Repairs:
 
     def _other_split(self, split: ast.expr, leads: str) -> Iterator[Fix]:
         """Another share of the samples for validation, so that both parts are whole batches."""
-        if not isinstance(split, ast.Constant) or not isinstance(split.value, float):
+        if self.argument or not isinstance(split, ast.Constant) or not isinstance(split.value, float):
             return
-        total = round(self.samples / (1 - split.value))
+        total = math.ceil(self.samples / (1 - split.value) - 1e-9)
         whole = total - total % self.size
         held = max(self.size, round(whole * split.value / self.size) * self.size)
         if whole <= held or math.floor(whole * (1.0 - held / whole)) != whole - held:
