@@ -21,8 +21,16 @@ RATE = {"rate": st.floats(0.0, 0.5)}
 LAYERS = {
     "Activation": draw.anything({"activation": st.sampled_from(["relu", "softmax", "tanh"])}),
     "ActivityRegularization": draw.anything({"l2": st.floats(0.0, 1.0)}),
+    "AdaptiveAveragePooling1D": draw.windowed(1, {"output_size": draw.sizes(1)}),
+    "AdaptiveAveragePooling2D": draw.windowed(2, {"output_size": draw.sizes(2)}),
+    "AdaptiveAveragePooling3D": draw.windowed(3, {"output_size": draw.sizes(3)}),
+    "AdaptiveMaxPooling1D": draw.windowed(1, {"output_size": draw.sizes(1)}),
+    "AdaptiveMaxPooling2D": draw.windowed(2, {"output_size": draw.sizes(2)}),
+    "AdaptiveMaxPooling3D": draw.windowed(3, {"output_size": draw.sizes(3)}),
     "Add": draw.same_shapes(),
+    "AdditiveAttention": draw.attended({"use_scale": st.booleans()}),
     "AlphaDropout": draw.anything(RATE),
+    "Attention": draw.attended({"use_scale": st.booleans(), "score_mode": st.sampled_from(["dot", "concat"])}),
     "Average": draw.same_shapes(),
     "AveragePooling1D": draw.pooling(1),
     "AveragePooling2D": draw.pooling(2),
@@ -36,6 +44,9 @@ LAYERS = {
     "Conv2DTranspose": draw.transposed(2),
     "Conv3D": draw.convolution(3),
     "Conv3DTranspose": draw.transposed(3),
+    "ConvLSTM1D": draw.convolution_over_time(1),
+    "ConvLSTM2D": draw.convolution_over_time(2),
+    "ConvLSTM3D": draw.convolution_over_time(3),
     "Cropping1D": st.tuples(st.fixed_dictionaries({"cropping": draw.amounts(1)}), st.just((7, 2))),
     "Cropping2D": draw.windowed(2, {"cropping": draw.amounts(2)}),
     "Cropping3D": draw.windowed(3, {"cropping": draw.amounts(3)}),
@@ -99,6 +110,9 @@ LAYERS = {
 }
 # Cells step over time inside a layer, and the rest are no layers of one tensor; each has tests of its own.
 ELSEWHERE = {
+    "ConvLSTMCell", "GroupQueryAttention", "MultiHeadAttention",
+    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization",
+    "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense", "ThresholdedReLU",  # of Keras 1 and 2 only
     "GRUCell", "InputLayer", "LSTMCell", "RNN", "SimpleRNNCell", "SpectralNormalization", "StackedRNNCells", "Wrapper",
 }  # fmt: skip
 UNSIGNED = {"Lambda", "EinsumDense"}  # any function, any equation: their axes have no names of their own
@@ -218,7 +232,9 @@ def assert_close(a, b, tolerance=1e-5):
 BOTH_FORMATS = sorted(
     name
     for name in LAYERS
-    if name != "Flatten" and "data_format" in inspect.signature(getattr(lamina.layers, name).__init__).parameters
+    if name != "Flatten"
+    and not name.startswith("ConvLSTM")
+    and "data_format" in inspect.signature(getattr(lamina.layers, name).__init__).parameters
 )
 
 

@@ -151,3 +151,25 @@ def wrapped(draw, kind):
     inner = layers.LSTM(draw(SMALL), return_sequences=draw(st.booleans()))
     mode = draw(st.sampled_from(["concat", "sum", "ave", "mul"]))
     return {"layer": inner, "merge_mode": mode}, (draw(st.integers(2, 3)), draw(SMALL))
+
+
+@st.composite
+def attended(draw, settings):
+    config = {name: draw(strategy) for name, strategy in settings.items()}
+    features = draw(SMALL)
+    return config, [(draw(SMALL), features), (draw(SMALL), features)]
+
+
+@st.composite
+def convolution_over_time(draw, rank):
+    config = {
+        "filters": draw(SMALL),
+        "kernel_size": draw(sizes(rank, 1, 2)),
+        "strides": draw(sizes(rank, 1, 2)),
+        "padding": draw(st.sampled_from(["valid", "same"])),
+        "data_format": draw(FORMATS),
+        "return_sequences": draw(st.booleans()),
+        "return_state": draw(st.booleans()),
+    }
+    spatial = tuple(draw(st.integers(3, 4)) for _ in range(rank))
+    return config, (draw(st.integers(2, 3)), *arrange(spatial, draw(SMALL), config["data_format"]))

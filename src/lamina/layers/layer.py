@@ -44,6 +44,7 @@ class Layer(WeightLists):
             ``None`` for a layer that states none.
         built_axes: names of those input axes whose size the weights depend on.
         least_inputs: how few inputs it takes, where that is less than the signature shows.
+        inputs_apart: whether several inputs come as arguments of their own, not as one list.
         shape_arguments: for each argument that changes the shape, how.
         common_mistakes: what people get wrong with this layer, and the repair.
         example_input, example_config: an input shape ``(None, ...)`` and arguments to show the layer with.
@@ -63,6 +64,7 @@ class Layer(WeightLists):
     signature: str | Signature | None = None
     built_axes: tuple[str, ...] = ()
     least_inputs: int | None = None
+    inputs_apart = False
     shape_arguments: ClassVar[dict[str, str]] = {}
     common_mistakes: tuple[str, ...] = ()
     example_input: tuple[Any, ...] = ()

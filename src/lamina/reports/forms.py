@@ -291,16 +291,21 @@ def forms_of_shapes(model: Layer, specs: Any, samples: int, batch_size: int, dec
             f"samples ({samples}) a multiple of it"
         )
     inputs = declared if declared is not None else _symbolic_inputs(model, specs)
-    symbolic = observe(model, inputs)
+    symbolic = observe(model, *_apart(model, inputs))
     batch = min(batch_size, samples)
-    tensor = observe(model, _with_batch(specs, batch))
-    last = observe(model, _with_batch(specs, samples % batch)) if samples % batch else None
-    array = observe(model, _with_batch(specs, samples)) if fixed is None else None
+    tensor = observe(model, *_apart(model, _with_batch(specs, batch)))
+    last = observe(model, *_apart(model, _with_batch(specs, samples % batch))) if samples % batch else None
+    array = observe(model, *_apart(model, _with_batch(specs, samples))) if fixed is None else None
     graph = model._graph if isinstance(model, Model) else None
     with dims.shown_as(graph.open_sizes.shown if graph is not None else {}):
         rows = _input_rows(model, specs, inputs, symbolic.input_axes, samples, batch)
         rows += _call_rows(symbolic, array, tensor, last, samples)
     return Forms(model.name, samples, batch, rows)
+
+
+def _apart(model: Layer, inputs: Any) -> list[Any]:
+    """The arguments of a call on those inputs."""
+    return list(inputs) if model.inputs_apart and isinstance(inputs, (list, tuple)) else [inputs]
 
 
 def _fixed_batch(model: Layer) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.layers.recurrent.bidirectional import Bidirectional
+from lamina.layers.recurrent.convolutional import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from lamina.layers.recurrent.gru import GRU, GRUCell
 from lamina.layers.recurrent.lstm import LSTM, LSTMCell
 from lamina.layers.recurrent.rnn import RNN
@@ -14,6 +15,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "GRUCell",
     "LSTMCell",
     "SimpleRNN",

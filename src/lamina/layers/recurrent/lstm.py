@@ -19,7 +19,14 @@ def lstm_step(
     """One step: what goes into memory, what stays there, and what is shown of it."""
     hidden, memory = states
     gates = projected + gated_product(hidden, weights["recurrent_kernel"], weights.get("masks"))
-    write, keep, candidate, show = jnp.split(gates, 4, axis=-1)
+    return lstm_cell_update(gates, memory, activation, recurrent_activation)
+
+
+def lstm_cell_update(
+    gates: Any, memory: Any, activation: Any, recurrent_activation: Any, axis: int = -1
+) -> tuple[Any, list[Any]]:
+    """Output and new states from what came to the four gates, which lie side by side along an axis."""
+    write, keep, candidate, show = jnp.split(gates, 4, axis=axis)
     memory = recurrent_activation(keep) * memory + recurrent_activation(write) * activation(candidate)
     hidden = recurrent_activation(show) * activation(memory)
     return hidden, [hidden, memory]
