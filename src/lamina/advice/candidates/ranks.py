@@ -111,7 +111,8 @@ def _needs_time(case: Case) -> Iterator[Fix | None]:
     inner, source = case.layer.layer, case.only_source()
     if source is not None and case.gap() == 1:
         sample = dims.to_public(source.dims[1:])
-        if case.wants("channels") and len(source.dims) == len(case.shape):
+        grey = sample[-1] not in (1, 3, 4)  # colours otherwise
+        if grey and case.wants("channels") and len(source.dims) == len(case.shape):
             code = f"{case.input_code(source, (*sample, 1))} and x = x[..., None]"
             yield case.new_input("give the data an axis of channels", source, (*sample, 1), code)
         title = f"or give every sample a time axis (here 10 steps of {dims.show_shape(sample)})"
