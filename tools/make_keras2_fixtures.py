@@ -42,6 +42,7 @@ def case(function: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def normal(*shape: int) -> np.ndarray:
+    """Random numbers."""
     return rng.normal(size=shape).astype("float32")
 
 
@@ -61,6 +62,7 @@ def stirred(model: Any) -> Any:
 
 @case
 def dense_and_friends() -> Any:
+    """Layers of features, and activations."""
     return keras.Sequential([
         L.Dense(5, activation="hard_sigmoid", input_shape=(4,), kernel_regularizer="l2", kernel_constraint="max_norm"),
         L.BatchNormalization(), L.LeakyReLU(alpha=0.15), L.Dropout(0.5), L.Dense(6, activation="swish"),
@@ -72,6 +74,7 @@ def dense_and_friends() -> Any:
 
 @case
 def images() -> Any:
+    """Layers over images."""
     x = L.Input((12, 10, 3))
     y = L.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
     y = L.BatchNormalization(scale=False)(y)
@@ -88,6 +91,7 @@ def images() -> Any:
 
 @case
 def lengths_and_volumes() -> Any:
+    """Layers over lengths and volumes."""
     x, v = L.Input((16, 3)), L.Input((5, 6, 4, 2))
     y = L.Conv1D(4, 3, padding="causal", dilation_rate=2, activation="relu")(x)
     y = L.SeparableConv1D(4, 3)(y)
@@ -97,17 +101,22 @@ def lengths_and_volumes() -> Any:
     y = L.GlobalAveragePooling1D()(L.MaxPooling1D(2)(L.AveragePooling1D(2)(y)))
     w = L.Conv3D(3, 2, activation="elu")(v)
     w = L.MaxPooling3D((2, 1, 1))(L.Conv3DTranspose(2, 2)(w))
-    return keras.Model([x, v], L.Concatenate()([y, L.GlobalMaxPooling3D()(w)])), [normal(2, 16, 3), normal(2, 5, 6, 4, 2)]
+    return keras.Model([x, v], L.Concatenate()([y, L.GlobalMaxPooling3D()(w)])), [
+        normal(2, 16, 3),
+        normal(2, 5, 6, 4, 2),
+    ]
 
 
 @case
 def local_images() -> Any:
+    """A convolution without shared weights."""
     layers = [L.LocallyConnected2D(3, (3, 2), strides=(2, 1), input_shape=(8, 7, 2), activation="tanh")]
     return keras.Sequential([*layers, L.Flatten(), L.Dense(2)]), [normal(2, 8, 7, 2)]
 
 
 @case
 def recurrent() -> Any:
+    """Recurrent layers of all sorts."""
     x = L.Input((6, 3))
     a = L.LSTM(4, return_sequences=True)(x)
     b = L.GRU(4, return_sequences=True, reset_after=False, recurrent_activation="hard_sigmoid")(a)
@@ -124,6 +133,7 @@ def recurrent() -> Any:
 
 @case
 def masked() -> Any:
+    """Masks from an embedding and from values."""
     words, x = L.Input((6,), dtype="int32"), L.Input((6, 3))
     y = L.Embedding(9, 4, mask_zero=True)(words)
     y = L.LSTM(4, return_sequences=True)(y)
@@ -138,12 +148,14 @@ def masked() -> Any:
 
 @case
 def conv_lstm() -> Any:
+    """A convolutional LSTM."""
     x = L.Input((3, 6, 6, 2))
     return keras.Model(x, L.ConvLSTM2D(3, 3, padding="same")(x)), [normal(2, 3, 6, 6, 2)]
 
 
 @case
 def attention() -> Any:
+    """Layers of attention."""
     q, v = L.Input((4, 6)), L.Input((5, 6))
     y = L.MultiHeadAttention(2, 3)(q, v)
     z = L.Attention(use_scale=True)([q, v])
@@ -153,6 +165,7 @@ def attention() -> Any:
 
 @case
 def merges() -> Any:
+    """Layers that merge."""
     a, b = L.Input((4, 3)), L.Input((4, 3))
     parts = [L.Add()([a, b]), L.Subtract()([a, b]), L.Multiply()([a, b]), L.Average()([a, b]), L.Maximum()([a, b])]
     y = L.Concatenate(axis=1)([*parts, L.Minimum()([a, b])])
@@ -162,6 +175,7 @@ def merges() -> Any:
 
 @case
 def nested_and_shared() -> Any:
+    """Models inside a model, called twice; a frozen layer."""
     inner = keras.Sequential([L.Dense(5, activation="relu", input_shape=(4,)), L.BatchNormalization()], name="inner")
     i = L.Input((4,))
     twice = keras.Model(i, L.Dense(4)(inner(i)), name="twice")
@@ -175,6 +189,7 @@ def nested_and_shared() -> Any:
 
 @case
 def functions() -> Any:
+    """TensorFlow's functions in the graph."""
     x, w = L.Input((6, 4)), L.Input((6, 4))
     y = 1.0 - x * 2.0 + w / 3.0
     y = tf.concat([y, tf.nn.relu(w)], axis=-1)
@@ -184,7 +199,11 @@ def functions() -> Any:
     s, t = tf.split(z, 2, axis=-1)
     u = tf.stack([s, t], axis=1)
     u = tf.transpose(tf.reshape(u, (-1, 2, 2)), (0, 2, 1)) ** 2
-    u = tf.nn.softmax(tf.cast(u, "float32"), axis=-1) + tf.nn.leaky_relu(u, alpha=0.3) + tf.math.l2_normalize(u, axis=-1)
+    u = (
+        tf.nn.softmax(tf.cast(u, "float32"), axis=-1)
+        + tf.nn.leaky_relu(u, alpha=0.3)
+        + tf.math.l2_normalize(u, axis=-1)
+    )
     u = tf.where(u > 0.5, u, tf.zeros_like(u)) + tf.expand_dims(tf.clip_by_value(s, -0.2, 0.2), 1)
     u = tf.matmul(u, u) + tf.tile(s[:, :1], [1, 2])[:, None, :] - tf.maximum(t, s)[..., None]
     return keras.Model([x, w], tf.math.sigmoid(-u)), [normal(2, 6, 4), normal(2, 6, 4)]
@@ -192,11 +211,15 @@ def functions() -> Any:
 
 @case
 def slashes() -> Any:
-    return keras.Sequential([L.Dense(3, input_shape=(4,), name="block/one"), L.Dense(2, name="block/two")]), [normal(2, 4)]
+    """Names with slashes."""
+    return keras.Sequential([L.Dense(3, input_shape=(4,), name="block/one"), L.Dense(2, name="block/two")]), [
+        normal(2, 4)
+    ]
 
 
 @case
 def scaled_inputs() -> Any:
+    """Statistics of the data."""
     normalization = L.Normalization(axis=-1)
     normalization.adapt(normal(20, 3) * 3 + 1)
     x = L.Input((3,))
@@ -205,6 +228,7 @@ def scaled_inputs() -> Any:
 
 @case
 def mixed_policy() -> Any:
+    """A layer that computes in bfloat16."""
     x = L.Input((4,))
     y = L.Dense(3, dtype=keras.mixed_precision.Policy("mixed_bfloat16"))(x)
     return keras.Model(x, L.Activation("linear", dtype="float32")(y)), [normal(2, 4)]
@@ -227,6 +251,7 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
 
 
 def trained(name: str) -> dict[str, bytes]:
+    """A model after three steps, and the losses of the next three."""
     model = keras.Sequential([L.Dense(4, activation="tanh", input_shape=(3,)), L.Dense(2)])
     loss = keras.losses.MeanSquaredError() if "legacy" in name else "mean_squared_error"
     model.compile(OPTIMIZERS[name](), loss, metrics=["mae"])
@@ -241,12 +266,14 @@ def trained(name: str) -> dict[str, bytes]:
 
 
 def packed(**arrays: Any) -> bytes:
+    """Arrays as an ``.npz`` file."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
 def whole(name: str, model: Any, inputs: list[np.ndarray]) -> dict[str, bytes]:
+    """The file of a model, and what it predicts."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.h5")
         model.save(path)
@@ -255,6 +282,7 @@ def whole(name: str, model: Any, inputs: list[np.ndarray]) -> dict[str, bytes]:
 
 
 def predicted(model: Any, inputs: list[np.ndarray]) -> bytes:
+    """Inputs and outputs as an ``.npz`` file."""
     outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     return packed(**{f"x{i}": x for i, x in enumerate(inputs)}, **{f"y{i}": y for i, y in enumerate(outputs)})
@@ -301,14 +329,17 @@ def typed_in(
 
 
 def entry(class_name: str, **config: Any) -> dict[str, Any]:
+    """The description of a layer."""
     return {"class_name": class_name, "config": {"trainable": True, **config}}
 
 
 def rows(*shapes: tuple[int, ...]) -> list[np.ndarray]:
+    """Random arrays."""
     return [rng.normal(scale=0.4, size=shape).astype("float32") for shape in shapes]
 
 
 def gates(count: int, inputs: int, units: int) -> list[np.ndarray]:
+    """Arrays of a recurrent layer of Keras 1: three for each gate."""
     return rows(*([(inputs, units), (units, units), (units,)] * count))
 
 
@@ -322,9 +353,11 @@ _RECURRENT_1 = {"return_sequences": True, "go_backwards": False, "stateful": Fal
 
 
 def keras1_images() -> dict[str, bytes]:
+    """Keras 1 with channels first."""
     config = {"class_name": "Sequential", "config": [
         entry("Convolution2D", name="c1", nb_filter=4, nb_row=3, nb_col=2, border_mode="valid", subsample=[1, 1],
-              dim_ordering="th", batch_input_shape=[None, 2, 9, 8], input_dtype="float32", activation="relu", **_DENSE_1),
+              dim_ordering="th", batch_input_shape=[None, 2, 9, 8], input_dtype="float32", activation="relu",
+              **_DENSE_1),
         entry("MaxPooling2D", name="p1", pool_size=[2, 2], strides=[2, 2], border_mode="valid", dim_ordering="th"),
         entry("AtrousConvolution2D", name="c2", nb_filter=3, nb_row=2, nb_col=2, atrous_rate=[2, 1],
               border_mode="valid", subsample=[1, 1], dim_ordering="th", activation="linear", **_DENSE_1),
@@ -370,6 +403,7 @@ def keras1_images() -> dict[str, bytes]:
 
 
 def keras1_sequences() -> dict[str, bytes]:
+    """Recurrent layers of Keras 1."""
     inner = {**_RECURRENT_1, "inner_activation": "hard_sigmoid"}
     lstm = {**inner, "forget_bias_init": "one"}
     config = {"class_name": "Sequential", "config": [
@@ -384,7 +418,7 @@ def keras1_sequences() -> dict[str, bytes]:
         entry("Bidirectional", name="b", merge_mode="concat",
               layer={"class_name": "LSTM", "config": {"name": "inner", "output_dim": 2, "input_dim": 3, **lstm}}),
         entry("TimeDistributed", name="t",
-              layer={"class_name": "Dense", "config": {"name": "td", "output_dim": 3, "activation": "tanh", **_DENSE_1}}),
+              layer=entry("Dense", name="td", output_dim=3, activation="tanh", **_DENSE_1)),
         entry("TimeDistributedDense", name="tt", output_dim=3, activation="linear", **_DENSE_1),
         entry("SimpleRNN", name="s", output_dim=3, input_dim=3, **{**_RECURRENT_1, "return_sequences": False}),
         entry("Dropout", name="o", p=0.5),
@@ -406,6 +440,8 @@ def keras1_sequences() -> dict[str, bytes]:
 
 
 def keras1_merged() -> dict[str, bytes]:
+    """A Sequential of Keras 1 that begins with two others."""
+
     def branch(name: str, size: int) -> dict[str, Any]:
         first = entry("Dense", name=name, output_dim=3, batch_input_shape=[None, size], input_dtype="float32",
                       activation="tanh", input_dim=size, **_DENSE_1)  # fmt: skip
@@ -414,8 +450,13 @@ def keras1_merged() -> dict[str, bytes]:
     merge = {"name": "m", "mode": "concat", "concat_axis": -1, "dot_axes": -1, "mode_type": "raw",
              "output_shape": None, "output_shape_type": "raw", "output_mask": None, "output_mask_type": "raw",
              "arguments": {}, "layers": [branch("a", 4), branch("b", 2)]}  # fmt: skip
-    config = {"class_name": "Sequential", "config": [
-        {"class_name": "Merge", "config": merge}, entry("Dense", name="d", output_dim=2, activation="linear", **_DENSE_1)]}
+    config = {
+        "class_name": "Sequential",
+        "config": [
+            {"class_name": "Merge", "config": merge},
+            entry("Dense", name="d", output_dim=2, activation="linear", **_DENSE_1),
+        ],
+    }
     stored = {"a": rows((4, 3), (3,)), "a_drop": [], "b": rows((2, 3), (3,)), "b_drop": [],
               "d": rows((6, 2), (2,))}  # fmt: skip
     a, b = L.Input((4,)), L.Input((2,))
@@ -425,6 +466,8 @@ def keras1_merged() -> dict[str, bytes]:
 
 
 def keras1_graph() -> dict[str, bytes]:
+    """A functional model of Keras 1 with Merge layers."""
+
     def layer(class_name: str, name: str, *calls: list[Any], **config: Any) -> dict[str, Any]:
         return {**entry(class_name, name=name, **config), "name": name, "inbound_nodes": list(calls)}
 
@@ -465,6 +508,7 @@ _DENSE_2 = {"use_bias": True, "bias_initializer": {"class_name": "Zeros", "confi
 
 
 def keras2_theano_list() -> dict[str, bytes]:
+    """A Sequential of Keras 2.0 under Theano, its config a bare list."""
     config = {"class_name": "Sequential", "config": [
         entry("Reshape", name="r", target_shape=[8, 6, 1], batch_input_shape=[None, 48], dtype="float32"),
         entry("Conv2D", name="c", filters=3, kernel_size=[3, 3], strides=[1, 1], padding="valid",
@@ -484,7 +528,8 @@ def keras2_theano_list() -> dict[str, bytes]:
     reader = keras.Sequential([
         L.Input((48,)), L.Reshape((8, 6, 1)), L.Conv2D(3, 3, activation="relu"),
         L.TimeDistributed(L.Conv1D(4, 2, padding="same")), L.TimeDistributed(L.Flatten()),
-        L.GRU(3, return_sequences=True, reset_after=False, **hard), L.Bidirectional(L.LSTM(3, **hard), merge_mode="ave"),
+        L.GRU(3, return_sequences=True, reset_after=False, **hard),
+        L.Bidirectional(L.LSTM(3, **hard), merge_mode="ave"),
     ])  # fmt: skip
 
     class Reader:  # Theano's kernels are turned around; Keras had convert_all_kernels_in_model for that
@@ -500,6 +545,7 @@ def keras2_theano_list() -> dict[str, bytes]:
 
 
 def keras2_cudnn() -> dict[str, bytes]:
+    """Layers that only ran on GPUs."""
     common = {"return_state": False, "go_backwards": False, "stateful": False, **_DENSE_2}
     config = {"class_name": "Sequential", "config": {"name": "sequential_1", "layers": [
         entry("CuDNNLSTM", name="l", units=4, return_sequences=True, batch_input_shape=[None, None, 3], dtype="float32",
@@ -511,12 +557,15 @@ def keras2_cudnn() -> dict[str, bytes]:
     gru = ((3, 6), (2, 6), (12,))
     stored = {"l": rows((3, 16), (4, 16), (32,)), "g": rows((4, 9), (3, 9), (18,)), "b": rows(*gru, *gru)}
     reader = keras.Sequential([
-        L.Input((None, 3)), L.LSTM(4, return_sequences=True), L.GRU(3, return_sequences=True), L.Bidirectional(L.GRU(2)),
+        L.Input((None, 3)), L.LSTM(4, return_sequences=True), L.GRU(3, return_sequences=True),
+        L.Bidirectional(L.GRU(2)),
     ])  # fmt: skip
     return typed_in("keras2_cudnn", config, stored, reader, [normal(2, 6, 3)], "2.2.4", "tensorflow")
 
 
 def tf_op_layers() -> dict[str, bytes]:
+    """Nodes of TensorFlow's graph as tf.keras 2.1 to 2.3 wrote them."""
+
     def op(name: str, kind: str, sources: list[Any], constants: dict[str, Any], **attributes: Any) -> dict[str, Any]:
         node = {"name": name, "op": kind, "input": [], "attr": attributes}
         config = {"name": f"tf_op_layer_{name}", "trainable": True, "dtype": "float32",
@@ -529,7 +578,7 @@ def tf_op_layers() -> dict[str, bytes]:
 
     layers = [
         {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
-         "config": {"batch_input_shape": [None, 6, 4], "dtype": "float32", "sparse": False, "ragged": False, "name": "x"}},
+         "config": {"batch_input_shape": [None, 6, 4], "dtype": "float32", "sparse": False, "name": "x"}},
         op("mul", "Mul", ["x"], {"0": 2.0}), op("sub", "Sub", ["tf_op_layer_mul", "x"], {}),
         op("slice", "StridedSlice", ["tf_op_layer_sub"], {"1": [0, 1, 0], "2": [0, 5, 2], "3": [1, 2, 1]},
            begin_mask=i(1), end_mask=i(1), shrink_axis_mask=i(0), ellipsis_mask=i(0), new_axis_mask=i(0)),
@@ -547,6 +596,7 @@ def tf_op_layers() -> dict[str, bytes]:
 
 
 def main() -> None:
+    """Write the archive."""
     files: dict[str, bytes] = {}
     for name, function in CASES.items():
         model, inputs = function()

@@ -15,7 +15,7 @@ import lamina
 from lamina.saving import legacy
 
 sys.path.insert(0, str(Path(__file__).parent))
-import fixtures  # noqa: E402
+import fixtures
 
 TRAINED = [name for name in fixtures.names() if name.startswith("trained_")]
 
@@ -65,7 +65,8 @@ def test_a_state_that_does_not_fit_is_named_in_a_warning(tmp_path):
         group.attrs["weight_names"] = group.attrs["weight_names"][:-1]
     with pytest.warns(UserWarning, match="state of the optimizer"):
         model = legacy.load_model_h5(path)
-    assert model.compiled and int(model.optimizer.iterations.numpy()) == 0
+    assert model.compiled
+    assert int(model.optimizer.iterations.numpy()) == 0
 
 
 def test_without_compile_nothing_is_compiled(tmp_path):
@@ -96,7 +97,8 @@ def test_settings_of_keras_1_are_understood(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = legacy.load_model_h5(path)
-    assert found.loss == "categorical_crossentropy" and int(found.optimizer.iterations.numpy()) == 4
+    assert found.loss == "categorical_crossentropy"
+    assert int(found.optimizer.iterations.numpy()) == 4
     assert float(found.optimizer.learning_rate) == pytest.approx(0.5 / (1 + 0.25 * 4))
     assert found.optimizer.epsilon == 1e-7
     assert [float(np.mean(v.numpy())) for v in found.optimizer.variables if v.shape][:4] == [1.0, 2.0, 1.0, 2.0]

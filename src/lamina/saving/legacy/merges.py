@@ -72,12 +72,14 @@ class _Graph:
         if not isinstance(shape, list):
             raise ValueError(f"layer {settings.get('name')!r} begins a branch of a 'Merge' and has no input shape")
         name = settings["name"] if layer.get("class_name") == "InputLayer" else f"{settings['name']}_input"
-        self.entries.append({
-            "class_name": "InputLayer",
-            "name": name,
-            "config": {"batch_input_shape": shape, "dtype": dtype, "name": name},
-            "inbound_nodes": [],
-        })
+        self.entries.append(
+            {
+                "class_name": "InputLayer",
+                "name": name,
+                "config": {"batch_input_shape": shape, "dtype": dtype, "name": name},
+                "inbound_nodes": [],
+            }
+        )
         self.inputs.append([name, 0, 0])
         return [name, 0, 0] if layer.get("class_name") == "InputLayer" else self._add(layer, [[name, 0, 0]])
 

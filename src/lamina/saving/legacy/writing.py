@@ -76,9 +76,21 @@ def _write_training(model: Any, root: h5py.File) -> None:
     described = compiled.describe(model)
     if not described:
         return
+    for name in ("loss", "metrics", "weighted_metrics"):
+        described[name] = _by_full_names("loss" if name == "loss" else "metric", described.get(name))
     optimizer = described.pop("optimizer")
     kept = {key: optimizer[key] for key in ("class_name", "config")} if isinstance(optimizer, dict) else optimizer
     root.attrs["training_config"] = json.dumps({**described, "optimizer_config": kept})
     if model.optimizer is not None and model.optimizer.built:
         group = root.create_group("optimizer_weights")
         _write_variables(group, model.optimizer.variables)
+
+
+def _by_full_names(kind: str, value: Any) -> Any:
+    """Losses and metrics by their own names: Keras 3 does not find ``"mse"`` in its own `.h5` files."""
+    if isinstance(value, list):
+        return [_by_full_names(kind, entry) for entry in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: _by_full_names(kind, entry) for key, entry in value.items()}
+    found = registry.known("loss").get(value) if kind == "loss" and isinstance(value, str) else None
+    return value if found is None else found.__name__
