@@ -21,6 +21,7 @@ class _State(threading.local):
         self.scopes: list[Any] = []
         self.observer: Any = None
         self.allowance: Allowance | None = None
+        self.later: list[Any] | None = None
 
 
 class TooLarge(ValueError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import checks, context, dtypes
+
+_LARGE = 2**16
+
+
+@contextlib.contextmanager
+def drawing_later() -> Iterator[None]:
+    """Large first values are drawn at the end, and only for variables that were given no value inside."""
+    outer, context.state.later = context.state.later, []
+    try:
+        yield
+        waiting = context.state.later
+    finally:
+        context.state.later = outer
+    for variable, stand_in, draw in waiting:
+        if variable._value is stand_in:
+            variable._value = draw()
 
 
 class Variable:
@@ -74,11 +92,11 @@ class Variable:
                 context.state.allowance.take(self.path, shape, np.dtype(name).itemsize)
             if abstract:
                 return jnp.zeros(shape, name)
-            with jax.ensure_compile_time_eval():
-                value = jnp.asarray(initializer(shape, dtype=name), dtype=name)
-            if value.shape != shape:
-                raise ValueError(f"the initializer of {self.path!r} gave the shape {value.shape}, asked for {shape}")
-            return value
+            if context.state.later is not None and math.prod(shape) >= _LARGE:
+                stand_in: Any = np.broadcast_to(np.zeros((), jnp.dtype(name)), shape)  # takes no memory
+                context.state.later.append((self, stand_in, lambda: self._draw(initializer, shape, name)))
+                return stand_in
+            return self._draw(initializer, shape, name)
         if isinstance(initializer, Variable):
             initializer = initializer.value
         if dtype is None:
@@ -91,6 +109,13 @@ class Variable:
             value = jnp.asarray(initializer, dtype=dtypes.canonical(dtype))
         if shape is not None and tuple(shape) != value.shape:
             raise ValueError(f"Variable {self.name!r}: the value has shape {value.shape}, `shape` says {tuple(shape)}")
+        return value
+
+    def _draw(self, initializer: Any, shape: tuple[int, ...], dtype: str) -> jax.Array:
+        with jax.ensure_compile_time_eval():
+            value = jnp.asarray(initializer(shape, dtype=dtype), dtype=dtype)
+        if value.shape != shape:
+            raise ValueError(f"the initializer of {self.path!r} gave the shape {value.shape}, asked for {shape}")
         return value
 
     @property

@@ -131,7 +131,7 @@ class WeightLists:
         """Put the values of the layer's own weights into a file's store, under their positions.
 
         Args:
-            store: takes arrays by name, as a dict does. Override this, and `load_own_variables`, to keep something else.
+            store: takes arrays by name, as a dict does. Override this and `load_own_variables` to keep other things.
         """
         for position, variable in enumerate(tracking.own_weights(self)):
             store[str(position)] = variable
@@ -145,8 +145,9 @@ class WeightLists:
         Raises:
             ShapeError: their number or a shape differs.
         """
-        own, names = tracking.own_weights(self), list(store.keys())
-        values = [store[str(place)] for place in range(len(names))] if len(names) == len(own) else [store[n] for n in names]
+        own = tracking.own_weights(self)
+        names = [str(place) for place in range(len(own))] if len(store.keys()) == len(own) else list(store.keys())
+        values = [store[name] for name in names]
         misfit = self._misfit_of_weights(own, values)
         if misfit is not None:
             raise transfer.advise(misfit, self, [value.shape for value in values])

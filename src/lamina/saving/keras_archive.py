@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core import registry, sharing
+from lamina.core.variable import drawing_later
 from lamina.saving import weight_store
 from lamina.saving.atomic import writing, writing_folder
 from lamina.saving.safety import config as safe_config
@@ -89,7 +90,7 @@ def _assets_of(model: Any) -> Iterator[list[tuple[str, Path]]]:
 
 def read(path: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_mode: bool) -> Any:
     """The model in an archive."""
-    with open_archive(path) as archive:
+    with open_archive(path) as archive, drawing_later():
         for name in (CONFIG, WEIGHTS):
             if name not in archive:
                 held = ", ".join(archive.names[:8])
@@ -110,10 +111,11 @@ def read_folder(path: Any, custom_objects: dict[str, Any] | None, compile: bool,
     weights = folder / WEIGHTS
     with open(folder / CONFIG, "rb") as file:
         config = safe_config.read_json(file.read(limits.CONFIG_BYTES + 1), CONFIG)
-    with safe_config.making(config, weights.stat().st_size):
-        model = make(config, custom_objects, compile, safe_mode)
-    with open_hdf5(weights) as root:
-        weight_store.read_weights(model, root)
+    with drawing_later():
+        with safe_config.making(config, weights.stat().st_size):
+            model = make(config, custom_objects, compile, safe_mode)
+        with open_hdf5(weights) as root:
+            weight_store.read_weights(model, root)
     for place, thing in walk(model):
         if hasattr(thing, "load_assets"):
             thing.load_assets(os.fspath(folder / ASSETS / place))

@@ -77,5 +77,5 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
     for name in sorted(names):
         try:
             yield name, getattr(thing, name)
-        except Exception:  # noqa: S112 (a property that has no value now holds nothing)
+        except Exception:  # a property that has no value now holds nothing
             continue
