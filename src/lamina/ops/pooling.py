@@ -12,6 +12,7 @@ from jax import lax
 
 from lamina.core import checks, config
 from lamina.core.symbolic import op
+from lamina.kernels.max_pooling import max_window
 from lamina.ops.arrays import array, floats
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -73,8 +74,7 @@ def max_pool(
     x = array(inputs)
     padding = checks.one_of("padding", padding, ("valid", "same"))
     window, steps = _window(x, pool_size, strides, data_format, padding)
-    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
-    return lax.reduce_window(x, np.array(lowest, x.dtype), lax.max, window, steps, padding.upper())
+    return max_window(x, window, steps, padding.upper())
 
 
 @op
