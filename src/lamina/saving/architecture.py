@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lamina.core import lambdas, registry
+from lamina.core import lambdas, registry, sharing
 from lamina.saving.legacy import reading
 from lamina.saving.legacy.era import Era, era_of
 from lamina.saving.safety.config import read_json
@@ -19,7 +19,8 @@ def to_json(model: Any, **kwargs: Any) -> str:
         model: the model.
         kwargs: arguments for `json.dumps`, such as ``indent``.
     """
-    return json.dumps(registry.serialize(model), **kwargs)
+    with sharing.writing_file():
+        return json.dumps(registry.serialize(model), **kwargs)
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:

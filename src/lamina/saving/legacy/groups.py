@@ -80,6 +80,11 @@ def read_layer(group: Any, name: str) -> Stored:
     return Stored(name, tuple(paths), tuple(dataset.read() for dataset in datasets))
 
 
+def names_of_weights(group: Any, layer: str) -> list[str]:
+    """The names of a layer's arrays."""
+    return names_in(_inside(group, layer), "weight_names") or []
+
+
 def _inside(group: Any, name: str) -> Any:
     """The group of a layer, whose name may have slashes in it."""
     found = group

@@ -9,8 +9,9 @@ import numpy as np
 
 from lamina.core import registry
 from lamina.core.variable import Variable
+from lamina.layers import tracking
 from lamina.saving import compiled
-from lamina.saving.legacy import groups, values
+from lamina.saving.legacy import groups, values, weights
 from lamina.saving.legacy.era import Era
 from lamina.saving.safety.config import making, read_json
 
@@ -62,7 +63,7 @@ def restore(model: Any, root: Any, era: Era, available: int) -> None:
         return
     try:
         stored = groups.read_layer(root.groups["optimizer_weights"], "optimizer")
-        pairs = _matched(model.optimizer, stored, era)
+        pairs = _matched(model.optimizer, stored, era, _orders(model, root, era))
     except (ValueError, KeyError) as error:
         warnings.warn(f"the state of the optimizer of {model.name!r} is left as new: {error}", stacklevel=2)
         return
@@ -144,8 +145,37 @@ def _metric(described: Config) -> Any:
 # The optimizer's state
 
 
-def _matched(optimizer: Any, stored: groups.Stored, era: Era) -> list[tuple[Variable, np.ndarray]]:
+def _orders(model: Any, root: Any, era: Era) -> list[list[Variable]]:
+    """Orders in which an optimizer may have kept the variables that train, the likeliest first.
+
+    Layer by layer as the file lists them; before Keras 2.1, sorted by the names that the variables had.
+    """
+    group = groups.weights_group(root)
+    layers = {layer.name: layer for layer in model.layers}
+    listed: list[tuple[str, Variable]] = []
+    for name in groups.names_in(group, "layer_names") or []:
+        own = weights.stored_order(layers[name]) if name in layers else []
+        names = groups.names_of_weights(group, name)
+        trained = {id(v) for v in layers[name].trainable_weights} if name in layers else set()
+        called = names if len(names) == len(own) else [v.path for v in own]
+        listed += [(path, v) for path, v in zip(called, own, strict=True) if id(v) in trained]
+    as_listed = tracking.unique([v for _, v in listed])
+    if len(as_listed) != len(model.trainable_variables):
+        return [model.trainable_variables]
+    by_name = tracking.unique([v for _, v in sorted(listed, key=lambda entry: entry[0])])
+    return [by_name, as_listed] if era.version < (2, 1) else [as_listed, by_name]
+
+
+def _matched(
+    optimizer: Any, stored: groups.Stored, era: Era, orders: list[list[Variable]]
+) -> list[tuple[Variable, np.ndarray]]:
     """Which array goes into which of the optimizer's variables.
+
+    Args:
+        optimizer: the optimizer, made for its variables.
+        stored: its arrays.
+        era: who wrote them.
+        orders: the variables that train, in the orders that may have been theirs.
 
     Raises:
         ValueError: they do not fit.
@@ -157,17 +187,25 @@ def _matched(optimizer: Any, stored: groups.Stored, era: Era) -> list[tuple[Vari
             raise ValueError(f"it has {len(own)} variables, the file {len(stored.arrays)} for it, or shapes differ")
         return pairs
     named = list(zip((path.removesuffix(":0") for path in stored.paths), stored.arrays, strict=True))
-    pairs = [(optimizer._iterations, array) for name, array in named if _counts_steps(name, array)][:1]
-    targets = optimizer._trainable_variables
+    steps = [(optimizer._iterations, array) for name, array in named if _counts_steps(name, array)][:1]
     slots = [slot for group in optimizer.slot_groups() for slot in group]
     arrays = [(name, array) for name, array in named if not _is_scalar_setting(name, array)]
-    sorted_arrays = _by_slot(type(optimizer).__name__, arrays, slots, len(targets))
-    for place, slot in enumerate(slots):
-        found = sorted_arrays.get(slot, [])
-        if [a.shape for a in found] != [v.shape for v in targets]:
-            raise ValueError(f"its {slot!r} has {len(found)} arrays in the file, or their shapes differ")
-        pairs += [(optimizer._slots[i][place], array) for i, array in enumerate(found)]
-    return pairs
+    found = _by_slot(type(optimizer).__name__, arrays, slots, len(orders[0]))
+    for order in orders:
+        shapes = [v.shape for v in order]
+        if all([a.shape for a in found.get(slot, [])] == shapes for slot in slots):
+            return steps + [
+                pair for i, slot in enumerate(slots) for pair in _slot_pairs(optimizer, order, i, found[slot])
+            ]
+    counts = ", ".join(f"{len(found.get(slot, []))} of its {slot!r}" for slot in slots)
+    raise ValueError(f"it trains {len(orders[0])} variables; the file has {counts}, or their shapes differ")
+
+
+def _slot_pairs(
+    optimizer: Any, order: list[Variable], place: int, arrays: list[np.ndarray]
+) -> list[tuple[Variable, np.ndarray]]:
+    slots = [optimizer._slots[optimizer._get_variable_index(v)][place] for v in order]
+    return list(zip(slots, arrays, strict=True))
 
 
 def _counts_steps(name: str, array: np.ndarray) -> bool:

@@ -175,8 +175,6 @@ def _window(name: str, config: Config) -> None:
         sides = config["padding"]
         config["padding"] = [[sides.get("top_pad", 0), sides.get("bottom_pad", 0)],
                              [sides.get("left_pad", 0), sides.get("right_pad", 0)]]  # fmt: skip
-    if name.startswith("SeparableConv") and isinstance(config.get("strides"), list):
-        config["strides"] = list(config["strides"])
 
 
 def _axes(name: str, config: Config) -> None:
@@ -229,49 +227,27 @@ def _input(entry: Config, era: Era) -> Config:
     return _described("InputLayer", {"batch_shape": shape, "dtype": dtype, "name": settings.get("name")})
 
 
-def _bidirectional(entry: Config, era: Era) -> Config:
-    described = _ordinary("Bidirectional", entry["config"], era)
-    return described
-
-
-def _time_distributed_dense(entry: Config, era: Era) -> Config:
-    return _ordinary("Dense", entry["config"], era)
-
-
 def _lambda(entry: Config, era: Era) -> Config:
-    """A function of the user's: found by its name, or by the layer's, among the custom objects."""
-    settings = dict(entry["config"])
-    name, kind, function = settings.get("name"), settings.get("function_type"), settings.get("function")
-    own = registry.get_registered_object(str(name))
-    if own is not None:
-        settings["function"] = registry.serialize(own) if isinstance(own, type) else _by_name(str(name))
-    elif kind == "function" and isinstance(function, str):
-        settings["function"] = _by_name(function)
-    elif isinstance(function, dict):
-        pass  # the form of Keras 3, whose guard is the layer's own
-    else:
-        settings["function"] = {"class_name": "__lambda__", "config": {"keras2": function}}
-    if settings.get("output_shape_type") != "raw":
-        settings.pop("output_shape", None)  # only a claim; the shape follows from the function
-    kept = ("name", "trainable", "dtype", "function", "arguments", "output_shape", "mask")
-    config = {key: settings[key] for key in kept if settings.get(key) is not None}
-    if "dtype" in config:
-        config["dtype"] = values.policy(config["dtype"])
-    config.pop("mask", None)
-    return _described("Lambda", config)
+    """A function of the user's: found by its name, or by the layer's, among the custom objects; else stored code."""
+    settings = entry["config"]
+    name, function = str(settings.get("name")), settings.get("function")
+    if registry.get_registered_object(name) is not None:
+        function = _by_name(name)
+    elif settings.get("function_type") == "function" and isinstance(function, str):
+        function = _by_name(function)
+    elif not isinstance(function, dict):
+        function = {"class_name": "__lambda__", "config": {"value": function}}
+    config = {"name": name, "function": function, "arguments": settings.get("arguments") or {}}
+    config |= {"trainable": settings.get("trainable", True), "dtype": values.policy(settings.get("dtype"))}
+    return _described("Lambda", {key: value for key, value in config.items() if value is not None})
 
 
 def _by_name(function: str) -> Config:
     return {"module": "builtins", "class_name": "function", "config": function, "registered_name": "function"}
 
 
-def _rescaled(entry: Config, era: Era) -> Config:
-    return _ordinary(entry["class_name"], entry["config"], era)
-
-
 _REWRITTEN: dict[str, Callable[[Config, Era], Config]] = {
     "InputLayer": _input,
     "Lambda": _lambda,
     "Merge": lambda entry, era: _layer(merges.as_layer(entry), era),
-    "TimeDistributedDense": _time_distributed_dense,
 }

@@ -27,9 +27,14 @@ def plain(value: Any) -> Any:
 
 def activation(value: Any, era: Era) -> Any:
     """An activation: those whose function has changed under the same name keep the old function."""
-    if isinstance(value, str) and era.major < 3 and registry.get_registered_object(value) is None:
-        return tables.ACTIVATIONS.get(value, value)
-    return value
+    if not isinstance(value, str) or is_custom(value):
+        return value
+    if value == "<lambda>":
+        raise ValueError(
+            "an activation was a Python lambda, of which the file holds no more than that: give the function, "
+            "custom_objects={'<lambda>': function}"
+        )
+    return tables.ACTIVATIONS.get(value, value) if era.major < 3 else value
 
 
 def part(argument: str, value: Any, era: Era) -> Any:

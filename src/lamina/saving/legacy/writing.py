@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from lamina.core import registry
+from lamina.core import registry, sharing
 from lamina.saving import compiled
 from lamina.saving.atomic import writing
 from lamina.saving.legacy import groups, weights
@@ -36,7 +36,8 @@ def save_model_h5(model: Any, path: Any, include_optimizer: bool = True) -> None
             f"{model.name!r} is a subclass of Model, not a graph of layers, which .h5 files cannot hold: save it as "
             f".keras, or its weights only"
         )
-    described = registry.serialize(model)
+    with sharing.writing_file():
+        described = registry.serialize(model)
     text = json.dumps({"class_name": described["class_name"], "config": described["config"]})
     with writing(path) as file, h5py.File(file, "w") as root:
         root.attrs.update(_MARKS)
