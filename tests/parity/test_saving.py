@@ -116,8 +116,6 @@ def test_training_goes_on(name, way, tmp_path):
     for _ in range(2):  # the second loss shows whether the optimizer went on from its state
         losses = [np.asarray(jax.tree.leaves(m.train_on_batch(x, y))) for m in (made, again)]
         np.testing.assert_allclose(losses[0], losses[1], rtol=2e-6, atol=1e-7)
-    for ours, theirs in zip(again.get_weights(), made.get_weights(), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def example_of(cls):

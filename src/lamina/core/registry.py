@@ -60,7 +60,9 @@ def find(kind: str, name: str, custom_objects: dict[str, Any] | None = None) -> 
     for registered, thing in _custom.items():
         if registered.split(">")[-1] == name:
             return thing
-    raise ValueError(f"unknown {kind} {name!r}{checks.did_you_mean(name, _by_kind.get(kind, {}))}")
+    hint = checks.did_you_mean(name, _by_kind.get(kind, {}))
+    own = "; a class or function of your own is registered, or given in `custom_objects`" if kind == "object" else ""
+    raise ValueError(f"unknown {kind} {name!r}{hint or own}")
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
