@@ -18,6 +18,8 @@ def custom_classes(k):
         def __init__(self, start=1.0, sizes=(), **kwargs):
             super().__init__(**kwargs)
             self.start, self.sizes = start, sizes
+            self.first = k.Variable([1.0, 2.0, 3.0], name="first", trainable=False)
+            self.free = k.Variable([0.5], name="free")
 
         def build(self, input_shape):
             self.scale = self.add_weight(
@@ -26,7 +28,7 @@ def custom_classes(k):
             self.seen = self.add_weight(shape=(), initializer="zeros", trainable=False, name="seen")
 
         def call(self, x):
-            return x * self.scale + self.seen
+            return x * self.scale + self.seen + self.free + k.ops.sum(self.first)
 
         def get_config(self):
             return {**super().get_config(), "start": self.start, "sizes": self.sizes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from lamina.core import checks, context, dtypes
 
 _LARGE = 2**16
+_numbers = itertools.count()
 
 
 @contextlib.contextmanager
@@ -73,6 +75,7 @@ class Variable:
         self.regularizer: Any = None
         self.constraint: Any = None
         self.overwrite_with_gradient = False
+        self.number = next(_numbers)
         self._initializer = initializer if callable(initializer) else None
         if self._initializer is not None and shape is None:
             raise ValueError(f"Variable {self.name!r}: `shape` is needed where the initializer is a function")

@@ -47,9 +47,9 @@ def _inside(value: Any, kind: Any) -> Iterator[Any]:
 
 
 def own_weights(owner: Any) -> list[Variable]:
-    """The variables a layer holds itself: those that train first. Passing states are not weights."""
+    """The variables a layer holds itself, as they were made: those that train first. Passing states are no weights."""
     passing = {id(v) for v in _passing(owner)}
-    variables = [v for v in held(owner, Variable) if id(v) not in passing]
+    variables = sorted((v for v in held(owner, Variable) if id(v) not in passing), key=lambda v: v.number)
     return [v for v in variables if v.trainable] + [v for v in variables if not v.trainable]
 
 
