@@ -496,3 +496,53 @@ def test_checkpoints_can_be_opened(tmp_path):
     first = small()
     first.load_weights(tmp_path / "1.weights.h5")
     assert not equal(first, model)
+
+
+class Stop(lamina.callbacks.Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def backed_up(folder, stop=None, **settings):
+    """Losses of a run; one that is stopped has none."""
+    lamina.utils.set_random_seed(1)
+    model = lamina.Sequential([lamina.Input((4,)), layers.Dropout(0.5, seed=1), layers.Dense(3)])
+    model.compile(lamina.optimizers.Adam(0.1), "mse")
+    callbacks = [lamina.callbacks.BackupAndRestore(folder, **settings)] if folder else []
+    callbacks += [Stop(stop)] if stop is not None else []
+    try:
+        return model.fit(X, Y, epochs=5, shuffle=False, batch_size=4, verbose=0, callbacks=callbacks).history["loss"]
+    except KeyboardInterrupt:
+        return None
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_training_that_was_interrupted_goes_on(tmp_path, double):
+    whole = backed_up(None)
+    assert backed_up(tmp_path, stop=3, double_checkpoint=double) is None
+    states = sorted(os.listdir(tmp_path))
+    assert states == [f"after_{n}_epochs_{n}.weights.h5" for n in ((2, 3) if double else (3,))]
+    if double:  # the last state cannot be read, so the one before it has to do
+        (tmp_path / states[1]).write_bytes(b"broken")
+        with pytest.warns(UserWarning, match="BackupAndRestore.*after_3_epochs"):
+            rest = backed_up(tmp_path, double_checkpoint=True)
+        assert rest == pytest.approx(whole[2:])
+    else:
+        assert backed_up(tmp_path) == pytest.approx(whole[3:])
+    assert not os.listdir(tmp_path)
+
+
+def test_states_every_so_many_batches(tmp_path):
+    assert backed_up(tmp_path, stop=2, save_freq=3) is None
+    assert os.listdir(tmp_path) == ["after_1_epochs_3.weights.h5"]
+    assert len(backed_up(tmp_path, save_freq=3, delete_checkpoint=False)) == 4
+    assert os.listdir(tmp_path) == ["after_3_epochs_9.weights.h5"]
+    for wrong in ({"save_freq": 0}, {"save_freq": "batch"}):
+        with pytest.raises(ValueError, match="`save_freq`"):
+            lamina.callbacks.BackupAndRestore(tmp_path, **wrong)
+    with pytest.raises(ValueError, match="`backup_dir`"):
+        lamina.callbacks.BackupAndRestore("")

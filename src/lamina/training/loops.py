@@ -44,10 +44,11 @@ def run_fit(
     progress = Progress(epochs, feed.steps, 0 if has_own_bar else verbose, mode="train")
     data, held_back = on_device(model, feed), on_device(model, validation)
     model.stop_training = False
+    model._initial_epoch = start  # a callback may let training begin later
     calls.on_train_begin()
     logs: dict[str, Any] = {}
     try:
-        for epoch in range(start, epochs):
+        for epoch in range(model._initial_epoch, epochs):
             model.reset_metrics()
             calls.on_epoch_begin(epoch)
             progress.epoch_begin(epoch)

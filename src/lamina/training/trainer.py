@@ -34,6 +34,7 @@ class Trainer(Preparation):
         self.optimizer = None
         self.compiled = False
         self.stop_training = False
+        self._initial_epoch = 0
         self.history: History | None = None
         self.run_eagerly = False
         self.jit_compile: Any = "auto"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.training.callbacks.backup import BackupAndRestore
 from lamina.training.callbacks.callback import Callback, History
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.checkpoint import ModelCheckpoint
@@ -10,6 +11,7 @@ from lamina.training.callbacks.rates import LearningRateScheduler, ReduceLROnPla
 from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import string
 from pathlib import Path
-from typing import Any
 
 from lamina.core import checks
 from lamina.training.callbacks.callback import Callback, Logs
