@@ -262,6 +262,25 @@ def trained(name: str) -> dict[str, bytes]:
     return {**found, f"trained_{name}.steps.npz": packed(x=x, y=y, losses=np.array(losses))}
 
 
+def archived() -> dict[str, bytes]:
+    """A `.keras` archive, as tf.keras wrote them from 2.12 on, after three steps of training."""
+    x = L.Input((6, 3))
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    y = L.GRU(3, recurrent_activation="hard_sigmoid")(L.BatchNormalization()(y))
+    inner = keras.Sequential([L.Dense(3, activation="hard_sigmoid"), L.LeakyReLU(0.2)])
+    model = keras.Model(x, L.Dense(2)(inner(y) * 2.0 + 1.0))
+    model.compile(keras.optimizers.Adam(0.01), "mean_squared_error", metrics=["mae"])
+    data, labels = normal(8, 6, 3), normal(8, 2)
+    model.fit(data, labels, epochs=3, batch_size=8, shuffle=False, verbose=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        model.save(path)
+        content = Path(path).read_bytes()
+    found = {"archive.keras": content, "archive.npz": predicted(model, [data])}
+    losses = [model.train_on_batch(data, labels)[0] for _ in range(3)]
+    return {**found, "archive.steps.npz": packed(x=data, y=labels, losses=np.array(losses))}
+
+
 # Files
 
 
@@ -604,7 +623,7 @@ def main() -> None:
         files[f"{name}.json"] = model.to_json().encode()
     for name in OPTIMIZERS:
         files |= trained(name)
-    for function in (keras1_images, keras1_sequences, keras1_merged, keras1_graph, keras2_theano_list,
+    for function in (archived, keras1_images, keras1_sequences, keras1_merged, keras1_graph, keras2_theano_list,
                      keras2_cudnn, tf_op_layers):  # fmt: skip
         files |= function()
     TARGET.parent.mkdir(parents=True, exist_ok=True)

@@ -149,14 +149,17 @@ class OptimizerState:
         count = len(store.keys())
         if count < len(self.variables) and (not count or not int(store["0"])):
             return  # stored before the first step, so there is nothing to go on from
-        if count != len(self.variables):
+        targets = self.variables
+        if count == len(targets) - 1 and isinstance(self._learning_rate, Variable):
+            targets = [v for v in targets if v is not self._learning_rate]  # Keras 2 kept the rate apart
+        if count != len(targets):
             warnings.warn(
                 f"optimizer {self.name!r} has {len(self.variables)} variables, the stored one has "
                 f"{len(store.keys())}; its state was not loaded",
                 stacklevel=2,
             )
             return
-        for position, variable in enumerate(self.variables):
+        for position, variable in enumerate(targets):
             variable.assign(np.asarray(store[str(position)]))
 
 

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from lamina.core import lambdas, registry, sharing
-from lamina.saving.legacy import reading
+from lamina.saving.legacy import reading, training
 from lamina.saving.legacy.era import Era, era_of
+from lamina.saving.legacy.upgrade import upgrade
 from lamina.saving.safety.config import read_json
 from lamina.saving.safety.errors import FileProblem, naming
 
@@ -47,6 +48,27 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         if not isinstance(description, dict):
             raise FileProblem("`json_string`: a model's description is an object with a 'class_name'")
         return reading.model_of(description, _era(description), None)
+
+
+def of_archive(description: Any, version: Any) -> Any:
+    """The ``config.json`` of a `.keras` archive in Keras 3's form: tf.keras wrote such archives from 2.12 on.
+
+    Args:
+        description: what the file holds.
+        version: the Keras that wrote it, as its ``metadata.json`` has it.
+
+    Raises:
+        ValueError: an old description is malformed, or asks for what has no counterpart.
+    """
+    if not isinstance(version, str) or not version.startswith("2."):
+        return description
+    era = era_of(version)
+    compiled = description.get("compile_config") if isinstance(description, dict) else None
+    kept = {"build_config": description["build_config"]} if "build_config" in description else {}
+    if isinstance(compiled, dict) and compiled:
+        optimizer = {"optimizer_config": compiled.get("optimizer")}
+        kept["compile_config"] = training.upgrade_settings({**compiled, **optimizer}, era)
+    return {**upgrade(description, era), **kept}
 
 
 def _era(description: dict[str, Any]) -> Era:

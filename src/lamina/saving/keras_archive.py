@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import io
 import json
 import os
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 
 from lamina.core import registry, sharing
 from lamina.core.variable import drawing_later
-from lamina.saving import weight_store
+from lamina.saving import architecture, weight_store
 from lamina.saving.atomic import writing, writing_folder
 from lamina.saving.safety import config as safe_config
 from lamina.saving.safety import limits
@@ -95,7 +96,8 @@ def read(path: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_m
             if name not in archive:
                 held = ", ".join(archive.names[:8])
                 raise FileProblem(f"{archive.path}: is no model: it has no {name}; it holds {held or 'nothing'}")
-        config = archive.read_json(CONFIG)
+        metadata = archive.read_json(METADATA) if METADATA in archive else {}
+        config = _modern(archive.read_json(CONFIG), metadata)
         with safe_config.making(config, archive.size(WEIGHTS)):
             model = make(config, custom_objects, compile, safe_mode)
         with open_hdf5(archive.window(WEIGHTS)) as root:
@@ -111,6 +113,8 @@ def read_folder(path: Any, custom_objects: dict[str, Any] | None, compile: bool,
     weights = folder / WEIGHTS
     with open(folder / CONFIG, "rb") as file:
         config = safe_config.read_json(file.read(limits.CONFIG_BYTES + 1), CONFIG)
+    with open(folder / METADATA, "rb") if (folder / METADATA).is_file() else io.BytesIO(b"{}") as file:
+        config = _modern(config, safe_config.read_json(file.read(limits.CONFIG_BYTES + 1), METADATA))
     with drawing_later():
         with safe_config.making(config, weights.stat().st_size):
             model = make(config, custom_objects, compile, safe_mode)
@@ -120,6 +124,11 @@ def read_folder(path: Any, custom_objects: dict[str, Any] | None, compile: bool,
         if hasattr(thing, "load_assets"):
             thing.load_assets(os.fspath(folder / ASSETS / place))
     return model
+
+
+def _modern(config: Any, metadata: Any) -> Any:
+    """The configuration as Keras 3 has it; tf.keras 2 wrote archives as well."""
+    return architecture.of_archive(config, metadata.get("keras_version") if isinstance(metadata, dict) else None)
 
 
 def make(config: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_mode: bool) -> Any:

@@ -48,3 +48,14 @@ def test_architectures_and_weights_apart(name, tmp_path):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=LOOSE.get(name, 2e-6))
     again = lamina.models.model_from_json(model.to_json())
     assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
+
+
+def test_archives_of_keras_2(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_bytes(fixtures.read("archive.keras"))
+    model = lamina.models.load_model(path)
+    inputs, outputs = fixtures.inputs_and_outputs("archive")
+    np.testing.assert_allclose(fixtures.predict(model, inputs)[0], outputs[0], rtol=1e-4, atol=2e-6)
+    steps = fixtures.arrays("archive.steps.npz")
+    losses = [float(model.train_on_batch(steps["x"], steps["y"])[0]) for _ in range(3)]
+    np.testing.assert_allclose(losses, steps["losses"], rtol=2e-4)

@@ -114,7 +114,7 @@ def test_no_eras(version):
                    "name": "d", "inbound_nodes": [[["nobody", 0, 0]]]}], "input_layers": [], "output_layers": []}}],
 )  # fmt: skip
 def test_malformed_descriptions_are_value_errors(described):
-    with pytest.raises(ValueError):  # noqa: PT011  (each says something else)
+    with pytest.raises(ValueError):
         upgrade(described, TWO)
 
 
