@@ -3,9 +3,6 @@
 import contextlib
 import os
 import re
-import signal
-import sys
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -13,84 +10,16 @@ import hostile_files as hostile
 import model_files as made
 import numpy as np
 import pytest
+import watching
 
 import lamina
-from lamina.core import lambdas, registry
-from lamina.saving.safety import helper, walk
+from lamina.core import lambdas
+from lamina.saving.safety import helper
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, to see files being opened"),
     pytest.mark.fixes_unapplied,  # there is no program to repair
 ]
-
-SECONDS = 60
-MOST_MEMORY = 2**30  # above what the process had before the file
-WATCHED = (
-    "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn", "subprocess.Popen", "socket.connect",
-    "socket.getaddrinfo", "urllib.Request", "pickle.find_class", "ftplib.connect", "webbrowser.open",
-)  # fmt: skip
-
-_seen: list[str] | None = None
-
-
-def _watch(event: str, arguments: tuple) -> None:
-    if _seen is None:
-        return
-    if event == "open":
-        path, mode = str(arguments[0]), "" if isinstance(arguments[0], int) else str(arguments[1] or "r")
-        if os.path.basename(path) in (hostile.SECRET, "pipe.h5", "raw.bin"):
-            _seen.append(f"opened {path}")
-        if set(mode) & set("wax+") and not path.startswith((tempfile.gettempdir(), "/dev/", "/proc/")):
-            _seen.append(f"wrote {path}")
-    elif event in WATCHED and not (event == "subprocess.Popen" and walk.__file__ in map(str, arguments[1])):
-        _seen.append(f"{event} {arguments}")
-
-
-sys.addaudithook(_watch)
-
-
-@pytest.fixture
-def watched():
-    """Fails the test if anything is opened, run or connected to that should not be; ends it if it hangs."""
-    global _seen
-    _seen = []
-    environment, customs = _environment(), dict(registry.get_custom_objects())
-    before = signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(SECONDS)
-    _forget_peak()
-    start = _peak()
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-        seen, _seen = _seen, None
-    assert not seen
-    assert _environment() == environment
-    assert registry.get_custom_objects() == customs
-    assert not lambdas.allowed()
-    assert _peak() - start < MOST_MEMORY
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-
-
-def _too_long(*_):
-    raise BaseException(f"not done after {SECONDS} seconds")
-
-
-def _forget_peak():
-    with contextlib.suppress(OSError):  # the peak is then that of the whole process
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak() -> int:
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return 0
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
 
 
 def good_model():
@@ -113,7 +42,7 @@ def test_is_refused(name, tmp_path, watched):
     (tmp_path / hostile.SECRET).write_text("alpha\nbeta\n")
     path = maker(tmp_path)
     left = {p.name for p in tmp_path.iterdir()}
-    _seen.clear()  # what the maker did
+    watching.forget()  # what the maker did
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -142,7 +71,7 @@ def test_there_are_many():
 def test_the_same_file_without_harm_opens(write, tmp_path, watched):
     ending = {"write_keras": ".keras", "write_h5": ".h5", "write_weights": ".weights.h5"}[write.__name__]
     path = write(tmp_path / f"good{ending}")
-    _seen.clear()
+    watching.forget()
     model = load(path)
     inputs = np.array([[1.0, 2.0, 3.0]], "float32")
     np.testing.assert_allclose(model(inputs), inputs @ made.KERNEL + made.BIAS, rtol=1e-6)
@@ -152,7 +81,7 @@ def test_the_harmless_settings_open(tmp_path, watched):
     for name in ("compile-loss-system.keras", "compile-loss-system.h5"):
         maker, _ = hostile.CASES[name]
         path = maker(tmp_path)
-        _seen.clear()
+        watching.forget()
         with pytest.warns(UserWarning, match="cannot be used"):
             model = load(path)
         assert not model.compiled
@@ -184,16 +113,15 @@ def test_a_refused_file_of_weights_changes_nothing(tmp_path):
 
 def test_the_guard_sees_what_it_should(tmp_path):
     """Each sign of harm is noticed, so that its absence means something."""
-    global _seen
-    _seen = []
+    watching._seen = []
     try:
         (tmp_path / hostile.SECRET).write_text("x")
         open(tmp_path / hostile.SECRET).close()
         os.system("true")
         open(os.path.expanduser("~/.lamina-test"), "w").close()
-        seen, _seen = _seen, None
+        seen = watching._seen
     finally:
-        _seen = None
+        watching._seen = None
         Path("~/.lamina-test").expanduser().unlink(missing_ok=True)
     assert [line.split()[0] for line in seen] == ["opened", "opened", "os.system", "wrote"]
 

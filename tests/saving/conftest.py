@@ -1,0 +1,5 @@
+"""Fixtures for files that should do no harm."""
+
+from watching import watched
+
+__all__ = ["watched"]
