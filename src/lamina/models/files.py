@@ -41,7 +41,8 @@ class Files:
         """Write the weights, and the optimizer's state.
 
         Args:
-            filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files.
+            filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files; one that
+                ends in ``.h5`` alone gives the layout of Keras 1 and 2, with layers by name.
             overwrite: whether an existing file may be replaced without asking.
             max_shard_size: the most that one of several files holds, in GB.
 

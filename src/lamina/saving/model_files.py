@@ -105,7 +105,8 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
 
     Args:
         model: the model, built.
-        filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files.
+        filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files. A name
+            that ends in ``.h5`` alone gives the layout of Keras 1 and 2, with layers by name.
         overwrite: whether an existing file may be replaced without asking.
         max_shard_size: the most that one of several files holds, in GB.
 
@@ -115,7 +116,8 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
     """
     path = _target(filepath)
     ending = ".weights.h5" if max_shard_size is None else ".weights.json"
-    if not path.name.endswith(ending):
+    layered = max_shard_size is None and path.suffix in _WHOLE and not path.name.endswith(ending)
+    if not layered and not path.name.endswith(ending):
         how = "" if max_shard_size is None else "with `max_shard_size`, "
         raise ValueError(f"`filepath`={str(path)!r}: {how}expected a name that ends in {ending}")
     if not model.built:
@@ -124,6 +126,9 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
         return
     if max_shard_size is not None:
         sharded.write(model, path, max_shard_size)
+        return
+    if layered:
+        _legacy().save_weights_h5(model, path)
         return
     with writing(path) as file:
         weight_store.write_hdf5(model, file)
