@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
 from lamina.core import lambdas, registry, sharing
-from lamina.saving.legacy import reading, training
-from lamina.saving.legacy.era import Era, era_of
-from lamina.saving.legacy.upgrade import upgrade
 from lamina.saving.safety.config import read_json
 from lamina.saving.safety.errors import FileProblem, naming
 
@@ -47,11 +45,11 @@ def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = No
         description = read_json(json_string, "`json_string`")
         if not isinstance(description, dict):
             raise FileProblem("`json_string`: a model's description is an object with a 'class_name'")
-        return reading.model_of(description, _era(description), None)
+        return _descriptions().model_of_json(description)
 
 
 def of_archive(description: Any, version: Any) -> Any:
-    """The ``config.json`` of a `.keras` archive in Keras 3's form: tf.keras wrote such archives from 2.12 on.
+    """The ``config.json`` of a `.keras` archive in Keras 3's form: tf.keras 2 wrote such archives from 2.12 on.
 
     Args:
         description: what the file holds.
@@ -60,18 +58,10 @@ def of_archive(description: Any, version: Any) -> Any:
     Raises:
         ValueError: an old description is malformed, or asks for what has no counterpart.
     """
-    if not isinstance(version, str) or not version.startswith("2."):
-        return description
-    era = era_of(version)
-    compiled = description.get("compile_config") if isinstance(description, dict) else None
-    kept = {"build_config": description["build_config"]} if "build_config" in description else {}
-    if isinstance(compiled, dict) and compiled:
-        optimizer = {"optimizer_config": compiled.get("optimizer")}
-        kept["compile_config"] = training.upgrade_settings({**compiled, **optimizer}, era)
-    return {**upgrade(description, era), **kept}
+    old = isinstance(version, str) and version.startswith("2.") and isinstance(description, dict)
+    return _descriptions().of_archive(description, version) if old else description
 
 
-def _era(description: dict[str, Any]) -> Era:
-    """Keras 1 and 2 noted their version; Keras 3 does not, but writes where each class is from."""
-    modern = {"registered_name", "module", "build_config"} & set(description)
-    return era_of(description.get("keras_version"), description.get("backend"), otherwise=3 if modern else 2)
+def _descriptions() -> Any:
+    """Descriptions of Keras 1 and 2, with their tables, only where they are needed."""
+    return importlib.import_module("lamina.saving.legacy.descriptions")
