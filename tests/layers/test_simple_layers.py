@@ -237,7 +237,7 @@ def test_lambda_config():
     assert again(np.zeros((1, 1))).tolist() == [[1.0]]
     elsewhere = layer.get_config()
     elsewhere["function"].pop("in_process")
-    with pytest.raises(ValueError, match="is a Python lambda"):
+    with pytest.raises(ValueError, match="the code of a Python lambda"):
         layers.Lambda.from_config(elsewhere)
     config = layers.Lambda(twice, arguments={}).get_config()
     config["function"].pop("in_process")

@@ -457,6 +457,8 @@ def test_missing_and_broken_files(tmp_path):
         lamina.models.load_model(tmp_path / "none.keras")
     with pytest.raises(FileNotFoundError, match=r"none\.weights\.h5"):
         small().load_weights(tmp_path / "none.weights.h5")
+    with pytest.raises(FileNotFoundError, match=r"no such folder: .*elsewhere'"):
+        small().save(tmp_path / "elsewhere" / "m.keras")
     (tmp_path / "text.keras").write_text("hello")
     with pytest.raises(ValueError, match=r"text\.keras: neither a .keras archive nor an HDF5 file"):
         lamina.models.load_model(tmp_path / "text.keras")

@@ -124,7 +124,7 @@ class Lambda(Layer):
                 try:
                     config[name] = _recall(config[name], name)
                 except ValueError as error:
-                    raise ValueError(f"Lambda {config.get('name', '')!r}: `{name}`: {error}") from error
+                    raise ValueError(f"`{name}`: {error}") from error
         return super().from_config(config)
 
 

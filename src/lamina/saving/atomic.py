@@ -96,8 +96,10 @@ def _mode_of(target: Path) -> int | None:
     """The permissions of the earlier file, which stay.
 
     Raises:
-        OSError: it is no file, or may not be written.
+        OSError: it is no file, may not be written, or there is no folder for it.
     """
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     try:
         found = os.stat(target)
     except FileNotFoundError:
