@@ -116,7 +116,7 @@ def inside(folder: str, name: str) -> str:
     return os.path.join(folder, *name.split("/"))
 
 
-def check_folder(folder: str | os.PathLike) -> None:
+def check_folder(folder: str | os.PathLike[str]) -> None:
     """See that a folder in the place of an archive holds plain files and folders only, and not too many.
 
     Raises:

@@ -21,7 +21,7 @@ from lamina.saving.safety.errors import FileProblem
 
 _lock = threading.RLock()
 _process: subprocess.Popen[bytes] | None = None
-_owner = 0
+_owner = os.getpid()
 _cannot_start = False
 
 
@@ -135,9 +135,7 @@ def _receive(process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], bytes]:
 
 def _running() -> subprocess.Popen[bytes] | None:
     """The process, started if there is none; ``None`` where none can be had."""
-    global _process, _owner, _cannot_start
-    if _owner != os.getpid():  # after a fork the process belongs to the parent
-        _process, _owner = None, os.getpid()
+    global _process, _cannot_start
     if _process is not None and _process.poll() is None:
         return _process
     if _cannot_start or not sys.executable:
@@ -193,4 +191,12 @@ def stop() -> None:
                     pipe.close()
 
 
+def _forget() -> None:
+    """In a copy of this process: the other one belongs to the original."""
+    global _lock, _process, _owner
+    _lock, _process, _owner = threading.RLock(), None, os.getpid()
+
+
 atexit.register(stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -56,7 +56,7 @@ class Hdf5Limits:
     piece_bytes: int = ALLOCATION
 
 
-MEMORY_BYTES = 1536 * MB  # address space of the process that walks
+MEMORY_BYTES = 1024 * MB  # address space of the process that walks
 WALK_SECONDS = 3.0  # of computing, for the smallest file; real ones take milliseconds
 WALK_SECONDS_PER_MB = 0.05  # and for each MB of it
 READ_SECONDS_PER_MB = 0.2  # of packed values
