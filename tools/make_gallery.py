@@ -32,7 +32,7 @@ from lamina.shapes.errors import forget_warnings  # noqa: E402
 
 FOLDER = ROOT / "docs" / "layers"
 FAMILIES = ("basic", "activation", "convolution", "pooling", "reshaping", "recurrent", "merging", "normalization")
-FAMILIES += ("regularization", "any")
+FAMILIES += ("attention", "images", "tables", "regularization", "any")
 MISTAKES = 3
 SAMPLES = 300
 
@@ -44,12 +44,17 @@ TRIALS: dict[str, tuple[Any, ...]] = {
     "dilation_rate": (2, {"strides": 1, "dilation_rate": 2}),
     "dims": ((1, 2),),
     "filters": (32,),
+    "height": (10,),
     "keepdims": (True,),
     "kernel_size": (5,),
     "merge_mode": ("sum", None),
     "n": (5,),
+    "num_tokens": (20,),
     "output_dim": (64,),
+    "output_mode": ("one_hot", "count"),
     "output_padding": (0,),
+    "output_shape": (32,),
+    "output_size": (8,),
     "padding": ("same", "valid", 3),
     "pool_size": (4,),
     "return_sequences": (True,),
@@ -58,17 +63,28 @@ TRIALS: dict[str, tuple[Any, ...]] = {
     "strides": (1, 3),
     "target_shape": ((14, 56), (7, -1)),
     "units": (64,),
+    "width": (10,),
 }
 
 #: What the pictures show of layers that have no example of their own: arguments, inputs, outputs.
 _STEP, _STATE = Tensor(("batch", "features"), (None, 8)), Tensor(("batch", "units"), (None, 16))
 _ROW = Tensor(("batch", "features"), (None, 10))
+_WORDS, _PLACES = Tensor(("batch", "values"), (None, 2)), Tensor(("batch", "values"), (None, 2))
 _CELL = (["units=16", "one step"], [_STEP, _STATE], [_STATE, _STATE])
 PICTURES: dict[str, tuple[list[str], list[Tensor], list[Tensor]]] = {
     "GRUCell": _CELL,
     "LSTMCell": (["units=16", "one step"], [_STEP, _STATE, _STATE], [_STATE, _STATE, _STATE]),
     "SimpleRNNCell": _CELL,
     "StackedRNNCells": (["two LSTMCells,", "one step"], [_STEP], [_STATE]),
+    "Hashing": (["num_bins=50"], [_WORDS], [_PLACES]),
+    "HashedCrossing": (["num_bins=50"], [Tensor(("batch", "1"), (None, 1))] * 2, [Tensor(("batch", "1"), (None, 1))]),
+    "IntegerLookup": (["a vocabulary"], [_WORDS], [_PLACES]),
+    "StringLookup": (["a vocabulary"], [_WORDS], [_PLACES]),
+    "TextVectorization": (
+        ["output_sequence_", "length=5"],
+        [Tensor(("batch",), (None,))],
+        [Tensor(("batch", "length"), (None, 5))],
+    ),
     "InputLayer": (["shape=(10,)"], [_ROW], [_ROW]),
     "Lambda": (["lambda t: t[:, :4]"], [_ROW], [Tensor(("batch", "features"), (None, 4))]),
     "Layer": (["for example", "Linear(4)"], [_ROW], [Tensor(("batch", "units"), (None, 4))]),
@@ -122,7 +138,7 @@ def card_of(name: str) -> Card | None:
 
 def values(name: str, card: Card | None) -> dict[str, str]:
     """What the names in tools/gallery/*.md stand for."""
-    found = {"Layer": name}
+    found = {"Layer": name} | ({"args": arguments(card.settings)} if card is not None else {})
     if card is None or not tree.is_shape(card.input_shape):
         return found
     sample = card.input_shape[1:]
@@ -135,7 +151,7 @@ def values(name: str, card: Card | None) -> dict[str, str]:
         sizes = {"tiny": 2, "small": 8, "odd": 15, "even": 16, "sixteen": 16, "twenty": 20}
         shapes |= {key: (size,) * n + (channels,) for key, size in sizes.items()}
         found |= {kind: f"{kind}{n}D" for kind in ("Conv", "UpSampling", "MaxPooling")}
-    return found | {key: str(shape) for key, shape in shapes.items()} | {"args": arguments(card.settings)}
+    return found | {key: str(shape) for key, shape in shapes.items()}
 
 
 def arguments(settings: dict[str, Any]) -> str:
@@ -223,6 +239,7 @@ def example(card: Card | None) -> str:
     assert card is not None
     shapes = [shape[1:] for shape in tree.flatten_shapes(card.input_shape)]
     dtype = "int32" if card.kind == "Embedding" else "float32"
+    apart = getattr(layers, card.kind).inputs_apart
     call = f"layers.{card.kind}({arguments(card.settings)})"
     lines = ["import numpy as np", "", "import lamina as keras", "from lamina import layers"]
     lines += ["from lamina.shapes import forms", ""]
@@ -232,7 +249,7 @@ def example(card: Card | None) -> str:
     else:
         lines += [f"x = [{', '.join(f'np.zeros({(SAMPLES, *s)})' for s in shapes)}]"]
         lines += [f"inputs = [{', '.join(f'keras.Input(shape={s})' for s in shapes)}]"]
-        lines += [f'model = keras.Model(inputs, {call}(inputs), name="example")']
+        lines += [f'model = keras.Model(inputs, {call}({"*" if apart else ""}inputs), name="example")']
     lines += ["print(forms(model, x, batch_size=32))"]
     return "```python\n" + "\n".join(lines) + "\n```"
 
@@ -282,7 +299,7 @@ def shown(card: Card, changed: dict[str, Any]) -> str:
     try:
         layer = getattr(layers, card.kind)(**{**settings, **changed})
         inputs = tree.map_shape_structure(lambda s: lamina.Input(shape=s[1:]), shape)
-        outputs = layer(inputs)
+        outputs = layer(*inputs) if layer.inputs_apart else layer(inputs)
     except (ValueError, TypeError):
         return ""
     return ", ".join(str(tensor.shape) for tensor in lamina.tree.flatten(outputs))

@@ -37,6 +37,7 @@ LAYERS = {
     "AveragePooling3D": draw.pooling(3),
     "BatchNormalization": draw.anything({"momentum": st.floats(0.1, 0.9), "scale": st.booleans()}),
     "Bidirectional": draw.wrapped("both"),
+    "CenterCrop": draw.windowed(2, {"height": draw.SMALL, "width": draw.SMALL}),
     "Concatenate": draw.concatenated(),
     "Conv1D": draw.convolution(1, ("valid", "same", "causal")),
     "Conv1DTranspose": draw.transposed(1),
@@ -90,6 +91,7 @@ LAYERS = {
     "ReLU": PLAIN,
     "RepeatVector": st.tuples(st.fixed_dictionaries({"n": draw.SMALL}), st.tuples(draw.SMALL)),
     "Rescaling": draw.anything({"scale": st.just(0.5), "offset": st.just(1.0)}),
+    "Resizing": draw.windowed(2, {"height": draw.SMALL, "width": draw.SMALL}),
     "Reshape": draw.reshaped(),
     "SeparableConv1D": draw.depthwise(1, separable=True),
     "SeparableConv2D": draw.depthwise(2, separable=True),
@@ -110,6 +112,8 @@ LAYERS = {
 }
 # Cells step over time inside a layer, and the rest are no layers of one tensor; each has tests of its own.
 ELSEWHERE = {
+    "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
+    "RandomZoom",
     "ConvLSTMCell", "GroupQueryAttention", "MultiHeadAttention",
     "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization",
     "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense", "ThresholdedReLU",  # of Keras 1 and 2 only

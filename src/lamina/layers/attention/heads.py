@@ -111,10 +111,9 @@ class MultiHeadAttention(ProjectedAttention):
 
     @property
     def signature(self) -> str:  # type: ignore[override]
-        """Any number of axes of places; the output's features as `output_shape` says."""
-        sizes = None if self._sizes is None else [str(n) for n in self._sizes]
-        out = ["features"] if sizes is None else sizes
-        return f"batch *queries features, batch *values value_features -> batch *queries {' '.join(out)}"
+        """Places may have several axes; the output's features are as `output_shape` says."""
+        out = ["features"] if self._sizes is None else [str(n) for n in self._sizes]
+        return f"batch ... queries features, batch ... values value_features -> batch ... queries {' '.join(out)}"
 
     # Weights
 

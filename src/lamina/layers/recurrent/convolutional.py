@@ -17,6 +17,10 @@ class ConvLSTM(CellLayer):
     """What the three share. A subclass says how many spatial axes: `rank`."""
 
     rank: ClassVar[int]
+    kernel_size: tuple[int, ...]
+    padding: str
+    data_format: str
+    dilation_rate: tuple[int, ...]
     built_axes = ("channels",)
     shape_arguments: ClassVar[dict[str, str]] = {
         **RNN.shape_arguments,

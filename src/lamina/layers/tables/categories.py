@@ -75,7 +75,7 @@ class Discretization(Layer):
         self.bin_boundaries = None if bin_boundaries is None else _ascending(bin_boundaries)
         self._given = bin_boundaries is not None
         self.supports_masking = output_mode == "int"
-        self.reset_state()
+        self._summary: np.ndarray = np.zeros((2, 0))  # values in ascending order, and how much of the data each is
 
     @property
     def signature(self) -> str:  # type: ignore[override]

@@ -135,7 +135,8 @@ class TextVectorization(HostLayer):
             raise ValueError(f"{describe(self)}: a `vocabulary` was given; there is nothing to adapt")
         if batch_size is not None and (isinstance(data, (list, tuple)) or hasattr(data, "shape")):
             size = checks.positive_int("batch_size", batch_size)
-            data = (data[at : at + size] for at in range(0, len(data), size))
+            whole = data
+            data = (whole[at : at + size] for at in range(0, len(whole), size))
         self.reset_state()
         for batch in batches_of(self, data, steps):
             self.update_state(batch)
