@@ -95,7 +95,9 @@ def stored(path):
     return {name: entry for name, entry in found.items() if "seed_generator" not in name and "optimizer" not in name}
 
 
-TRAINED = [name for name in MODELS if name not in ("not_compiled", "mixed_precision", "half_precision")]
+#: No training to go on with; numbers too coarse to compare; states between batches, which Keras does not keep either.
+_LEFT_OUT = ("not_compiled", "mixed_precision", "half_precision", "stateful")
+TRAINED = [name for name in MODELS if name not in _LEFT_OUT]
 QUICK = ("dense", "several_outputs", "averaged", "scaled_loss", "schedules", "normalizations", "subclass", "nested")
 
 
@@ -131,9 +133,12 @@ def example_of(cls):
 @pytest.mark.slow
 def test_every_other_layer(tmp_path):
     held = {type(layer).__name__ for build in MODELS.values() for layer in build(lamina)._flatten_layers()}
-    cells_and_bases = {"Layer", "Wrapper"}
+    # Bases; and RandomCrop, of which Keras leaves the sizes as they were outside of training, unlike what it declares.
+    left_out = {"Layer", "Wrapper", "Pipeline", "RandomCrop"}
     for name, cls in registry.known("layer").items():
-        if name in held | cells_and_bases or cls.__name__ != name or not hasattr(keras.layers, name):
+        if name in held | left_out or cls.__name__ != name or not hasattr(keras.layers, name):
+            continue
+        if cls.__module__.startswith("lamina.layers.tables"):  # from words and numbers: see tests/layers/test_tables.py
             continue
         made = example_of(cls)
         made.save(tmp_path / "ours.keras")

@@ -13,6 +13,7 @@ import lamina
 from lamina import layers, saving
 from lamina.saving import weight_store
 from lamina.saving.atomic import writing
+from lamina.saving.walking import walk
 from lamina.shapes import ShapeError
 
 
@@ -86,10 +87,11 @@ def test_weights_in_several_files(tmp_path):
     other.load_weights(tmp_path / "w.weights.json")
     assert equal(model, other)
     index = json.loads((tmp_path / "w.weights.json").read_text())
-    index["weight_map"]["/vars"] = ["../w_00000.weights.h5"]
-    (tmp_path / "w.weights.json").write_text(json.dumps(index))
-    with pytest.raises(ValueError, match="not a file of weights beside it"):
-        other.load_weights(tmp_path / "w.weights.json")
+    for name in ("other_00000.weights.h5", "w_/../../w_00000.weights.h5", "/etc/passwd", 3):
+        index["weight_map"]["/vars"] = [name]
+        (tmp_path / "w.weights.json").write_text(json.dumps(index))
+        with pytest.raises(ValueError, match="not a file of weights beside it"):
+            other.load_weights(tmp_path / "w.weights.json")
 
 
 def test_weights_out_of_a_whole_model(tmp_path):
@@ -280,6 +282,35 @@ def test_settings_that_no_longer_resolve(tmp_path):
     assert equal(model, again)
     assert not again.compiled
     assert lamina.models.load_model(tmp_path / "m.keras", custom_objects={"mine": mine}).loss is mine
+
+
+def test_places_are_keras_s():
+    """By attribute, public ones first, then by class; `layers` is a model's list of all of them."""
+
+    class Net(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.second = layers.Dense(1)
+            self._hidden = layers.Dense(1)
+            self.blocks = [layers.Dense(1), (layers.Conv1D(1, 1), {"a": layers.Dense(1)})]
+            self.again = self.second
+            self.first = layers.Dense(1)
+            self.zeta = lamina.random.SeedGenerator(1)
+
+        @property
+        def above(self):
+            return self.first
+
+    nested = ["blocks/container/container/dense", "blocks/container/conv1d", "blocks/dense"]
+    assert sorted(path for path, _ in walk(Net())) == ["", "above", "again", *nested, "layers/dense_1", "zeta"]
+    x = lamina.Input((2,))
+    model = lamina.Model(x, layers.Dense(1)(x))
+    model.again, model.other = model.layers[1], layers.Dense(1)
+    assert [path for path, _ in walk(model)] == ["", "layers/input_layer", "layers/dense", "other"]
+    block = lamina.layers.Layer()
+    block._one = block.two = layers.Dense(1)
+    block._three = layers.Dense(1)
+    assert [path for path, _ in walk(block)] == ["", "two", "_three"]
 
 
 # Weights that do not fit

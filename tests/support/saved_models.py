@@ -66,9 +66,10 @@ def custom_classes(k):
             self.second = L.Dense(1, name="second")
             self.blocks = [L.Dense(units, activation="tanh", name="b0"), L.Dense(units, name="b1")]
             self.first = L.Dense(units, name="first")
+            self._hidden = L.Dense(units, name="hidden")
 
         def call(self, x, training=None):
-            x = self.first(x)
+            x = self._hidden(self.first(x))
             for block in self.blocks:
                 x = block(x)
             return self.second(x)
@@ -84,8 +85,8 @@ def custom_classes(k):
             self.body = k.Sequential([L.Dense(4, activation="relu"), L.BatchNormalization()], name="body")
             self.head = Scale(0.5, name="head")
 
-        def call(self, x):
-            return self.head(self.body(x))
+        def call(self, x, training=None):
+            return self.head(self.body(x, training=training))
 
     def halved(x):
         return x / 2
@@ -399,7 +400,7 @@ def not_compiled(k):
 
 @model
 def weighted_metrics(k):
-    loss = k.losses.Huber(delta=0.5, reduction="sum")
+    loss = k.losses.LogCosh(reduction="sum")
     settings = {"metrics": ["mae"], "weighted_metrics": [k.metrics.RootMeanSquaredError()], "steps_per_execution": 1}
     return compiled(k.Sequential([k.Input((3,)), k.layers.Dense(2)]), "rmsprop", loss, **settings)
 

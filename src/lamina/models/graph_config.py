@@ -273,7 +273,7 @@ class _Restored:
     def call(self, name: str, operation: Any, call: Any) -> None:
         """Repeat a call."""
         args, kwargs = self._revive(call.get("args", [])), self._revive(call.get("kwargs", {}))
-        if "training" not in call.get("given", ()) and kwargs.get("training") is not True:
+        if "training" not in call.get("given", ()):  # Keras notes it, and goes by what the model is called with
             kwargs.pop("training", None)
         kwargs = {key: value for key, value in kwargs.items() if key != "mask" or value is not None}
         if not has_symbolic((args, kwargs)):

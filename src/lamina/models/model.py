@@ -79,8 +79,8 @@ class Model(Files, Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers directly inside, in order."""
-        return self._sublayers
+        """The layers directly inside, in order; of a graph, those called in it."""
+        return list(self._graph.layers) if self._graph is not None else self._sublayers
 
     @property
     def operations(self) -> list[Any]:

@@ -1,8 +1,8 @@
 """What of a model is kept in files, and under which names: those of Keras 3.
 
-A thing inside another is called by its attribute, attributes in alphabetical order; things in a list, tuple, set or
-dict by their class in snake case, numbered, and containers inside containers ``container``. Each thing is kept once,
-where it is met first.
+A thing inside another is called by its attribute, attributes in alphabetical order, those with an underscore last (and
+the `layers` of a graph first); things in a list, tuple, set or dict by their class in snake case, numbered, and
+containers inside containers ``container``. Each thing is kept once, where it is met first.
 """
 
 from __future__ import annotations
@@ -69,12 +69,13 @@ def _class_name(thing: Any) -> str:
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
-    """Attributes that may hold parts, in alphabetical order; the properties of users' classes are among them."""
+    """Attributes that may hold parts, in their order; the properties of users' classes are among them."""
     names = set(vars(thing)) - _INTERNAL
     for cls in type(thing).__mro__:
         ours = cls.__module__.startswith("lamina.")
         names |= {n for n, v in vars(cls).items() if isinstance(v, property) and (not ours or n == "layers")}
-    for name in sorted(names):
+    is_graph = getattr(thing, "_graph", None) is not None or hasattr(thing, "_stack")
+    for name in sorted(names, key=lambda n: (not is_graph or n != "layers", n.startswith("_"), n)):
         try:
             yield name, getattr(thing, name)
         except Exception:  # a property that has no value now holds nothing
