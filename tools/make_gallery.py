@@ -79,6 +79,11 @@ PICTURES: dict[str, tuple[list[str], list[Tensor], list[Tensor]]] = {
     "Hashing": (["num_bins=50"], [_WORDS], [_PLACES]),
     "HashedCrossing": (["num_bins=50"], [Tensor(("batch", "1"), (None, 1))] * 2, [Tensor(("batch", "1"), (None, 1))]),
     "IntegerLookup": (["a vocabulary"], [_WORDS], [_PLACES]),
+    "Pipeline": (
+        ["StringLookup,", "CategoryEncoding"],
+        [Tensor(("batch", "1"), (None, 1))],
+        [Tensor(("batch", "num_tokens"), (None, 3))],
+    ),
     "StringLookup": (["a vocabulary"], [_WORDS], [_PLACES]),
     "TextVectorization": (
         ["output_sequence_", "length=5"],
@@ -238,7 +243,7 @@ def example(card: Card | None) -> str:
     """A small program that runs the layer on 300 samples."""
     assert card is not None
     shapes = [shape[1:] for shape in tree.flatten_shapes(card.input_shape)]
-    dtype = "int32" if card.kind == "Embedding" else "float32"
+    dtype = "int32" if card.kind.endswith("Embedding") else "float32"
     apart = getattr(layers, card.kind).inputs_apart
     call = f"layers.{card.kind}({arguments(card.settings)})"
     lines = ["import numpy as np", "", "import lamina as keras", "from lamina import layers"]

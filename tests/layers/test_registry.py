@@ -92,6 +92,7 @@ LAYERS = {
     "RepeatVector": st.tuples(st.fixed_dictionaries({"n": draw.SMALL}), st.tuples(draw.SMALL)),
     "Rescaling": draw.anything({"scale": st.just(0.5), "offset": st.just(1.0)}),
     "Resizing": draw.windowed(2, {"height": draw.SMALL, "width": draw.SMALL}),
+    "ReversibleEmbedding": draw.anything({"input_dim": st.just(9), "output_dim": draw.SMALL}, least=0, most=2),
     "Reshape": draw.reshaped(),
     "SeparableConv1D": draw.depthwise(1, separable=True),
     "SeparableConv2D": draw.depthwise(2, separable=True),
@@ -112,10 +113,12 @@ LAYERS = {
 }
 # Cells step over time inside a layer, and the rest are no layers of one tensor; each has tests of its own.
 ELSEWHERE = {
+    "Pipeline",
     "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
     "RandomZoom",
     "ConvLSTMCell", "GroupQueryAttention", "MultiHeadAttention",
-    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization",
+    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
+    "TextVectorization",
     "Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense", "ThresholdedReLU",  # of Keras 1 and 2 only
     "GRUCell", "InputLayer", "LSTMCell", "RNN", "SimpleRNNCell", "SpectralNormalization", "StackedRNNCells", "Wrapper",
 }  # fmt: skip
@@ -141,7 +144,7 @@ def make(name, config):
 def values(name, shape, batch=3):
     def one(sample):
         rng = np.random.default_rng(0)
-        if name == "Embedding":
+        if name.endswith("Embedding"):
             return rng.integers(0, 9, (batch, *sample))
         return rng.normal(size=(batch, *sample)).astype("float32")
 
@@ -154,7 +157,7 @@ def open_dims(shape):
 
 
 def dtype_for(name):
-    return "int32" if name == "Embedding" else "float32"
+    return "int32" if name.endswith("Embedding") else "float32"
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS))
@@ -263,7 +266,7 @@ def test_channels_first_agrees_with_channels_last(name):
     check()
 
 
-@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"Embedding"}))
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"Embedding", "ReversibleEmbedding"}))
 def test_gradients_are_finite(name):
     @settings(QUICK, max_examples=1)
     @given(LAYERS[name])

@@ -183,3 +183,22 @@ def test_line_breaks_cannot_be_kept(tmp_path):
     layer.adapt(["a\nb"])
     with pytest.raises(ValueError, match="line break"):
         layer.save_assets(str(tmp_path))
+
+
+def test_pipeline():
+    words = layers.StringLookup(vocabulary=["cat", "dog"])
+    prepare = layers.Pipeline([words, layers.CategoryEncoding(3)], name="prepare")
+    assert prepare([["dog"], ["emu"]]).tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    again = lamina.layers.deserialize(lamina.layers.serialize(prepare))
+    assert again.get_config() == prepare.get_config()
+    assert again([["dog"]]).tolist() == [[0.0, 0.0, 1.0]]
+    images = layers.Pipeline([layers.Rescaling(2.0), layers.RandomFlip("horizontal", seed=1)])
+    x = np.arange(16.0).reshape(8, 1, 2, 1)
+    assert np.array_equal(images(x, training=False), 2 * x)
+    assert not np.array_equal(images(x), 2 * x)
+    inputs = lamina.Input((1, 2, 1))
+    model = lamina.Model(inputs, images(inputs))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), 2 * x)
+    for wrong in (layers.Rescaling(2.0), [layers.Rescaling], "x"):
+        with pytest.raises(ValueError, match="expected a list of layers"):
+            layers.Pipeline(wrong)

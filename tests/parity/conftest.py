@@ -51,7 +51,7 @@ def same_as_keras():
             return jnp.sum(outputs * factors), outputs
 
         def both(weights, x):
-            run = [jax.value_and_grad(lambda w, i: weighted(p, w, i), (0, 1), has_aux=True) for p in (ours, theirs)]
+            run = [jax.value_and_grad(lambda w, i, p=p: weighted(p, w, i), (0, 1), has_aux=True) for p in (ours, theirs)]
             return [f(weights, x) for f in run]
 
         assert np.shape(ours(x, **call)) == expected

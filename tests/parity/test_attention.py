@@ -190,3 +190,28 @@ def test_arguments(name):
         assert list(ours) == list(theirs)
         pairs = [(n, ours[n].default, theirs[n].default) for n in ours if n not in ("value", "training")]
         assert [p for p in pairs if p[1] != p[2]] == []
+
+
+@pytest.mark.parametrize("arguments", [{}, {"tie_weights": False, "logit_soft_cap": 2.0, "mask_zero": True}])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_reversible_embedding(arguments, dtype):
+    theirs = keras.layers.ReversibleEmbedding(7, 4, reverse_dtype="float32", dtype=dtype, **arguments)
+    ours = lamina.layers.ReversibleEmbedding.from_config(theirs.get_config())
+    assert json.loads(json.dumps(ours.get_config())) == json.loads(json.dumps(theirs.get_config()))
+    ours.build((None, 3))
+    theirs.build((None, 3))
+    assert [(w.path, w.shape) for w in ours.weights] == [(w.path, w.shape) for w in theirs.weights]
+    values = [RNG.normal(size=w.shape).astype("float32") for w in theirs.weights]
+    ours.set_weights(values)
+    theirs.set_weights(values)
+    numbers = np.array([[1, 2, 0]])
+    vectors = ours(numbers)
+    np.testing.assert_array_equal(np.asarray(vectors, "float32"), np.asarray(theirs(numbers), "float32"))
+    scores = ours(vectors, reverse=True)
+    np.testing.assert_allclose(scores, theirs(theirs(numbers), reverse=True), rtol=1e-4, atol=1e-5)
+    assert scores.dtype == "float32"
+    masks = [lamina.core.context.masks.get(t) for t in (vectors, scores)]
+    assert (masks[0] is not None) == ours.mask_zero
+    assert masks[1] is None
+    with pytest.raises(lamina.ShapeError, match="scores vectors of 4 numbers"):
+        ours(np.ones((2, 5)), reverse=True)

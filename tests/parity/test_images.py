@@ -71,7 +71,7 @@ def test_whole_numbers(name, config):
     x = X.astype("uint8")
     mine, wanted = ours(x, training=True), theirs(x, training=True)
     assert str(mine.dtype) == keras.backend.standardize_dtype(wanted.dtype)
-    if name != "RandomFlip":
+    if name not in ("RandomFlip", "RandomBrightness"):  # one draws; the other overflows in Keras, and is cut off here
         np.testing.assert_allclose(np.asarray(mine, "float32"), np.asarray(wanted, "float32"), atol=1)
 
 

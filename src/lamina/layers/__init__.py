@@ -31,6 +31,7 @@ from lamina.layers.dense import Dense
 from lamina.layers.dropout import AlphaDropout, Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
+from lamina.layers.embedding_reversible import ReversibleEmbedding
 from lamina.layers.identity import Identity
 from lamina.layers.images import (
     CenterCrop,
@@ -64,6 +65,7 @@ from lamina.layers.merging import (
 )
 from lamina.layers.noise import GaussianDropout, GaussianNoise
 from lamina.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
+from lamina.layers.pipeline import Pipeline
 from lamina.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -238,6 +240,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
     "RandomBrightness",
     "RandomContrast",
@@ -251,6 +254,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

@@ -53,8 +53,9 @@ def test_open_sizes_and_states():
     assert np.abs(layer(X, initial_state=state)[1] - layer(X)[1]).max() > 1e-3
 
 
-def test_dropout_is_for_training():
-    layer = layers.ConvLSTM2D(3, 2, dropout=0.5, recurrent_dropout=0.5, seed=1)
+@pytest.mark.parametrize("which", ["dropout", "recurrent_dropout"])
+def test_dropout_is_for_training(which):
+    layer = layers.ConvLSTM2D(3, 2, seed=1, **{which: 0.5})
     np.testing.assert_array_equal(layer(X), layer(X))
     a, b = (layer(X, training=True) for _ in range(2))
     assert np.abs(a - b).max() > 1e-3

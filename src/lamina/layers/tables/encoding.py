@@ -81,6 +81,7 @@ class HostLayer(Layer):
                 f"{describe(self)} works on the data, before the model: x = layer(data), then model.fit(x, ...); "
                 f"text cannot go through a compiled model"
             )
+        kwargs.pop("training", None)  # as every layer, it may be told, whether it asks or not
         return self.call(inputs, *args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
