@@ -153,6 +153,7 @@ class WeightLists:
             raise transfer.advise(misfit, self, [value.shape for value in values])
         for variable, value in zip(own, values, strict=True):
             variable.assign(value)
+        jax.block_until_ready([v.value for v in own])  # until then the copies hold on to what they are made of
 
     def count_params(self) -> int:
         """Number of values in all weights.
