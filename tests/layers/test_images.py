@@ -17,6 +17,8 @@ RANDOM = [
     lambda **kw: layers.RandomZoom(0.3, **kw),
     lambda **kw: layers.RandomZoom(0.3, 0.2, **kw),
     lambda **kw: layers.RandomTranslation(0.3, 0.3, **kw),
+    lambda **kw: layers.RandomShear(0.3, 0.3, **kw),
+    lambda **kw: layers.RandomColorDegeneration(0.8, **kw),
     lambda **kw: layers.RandomBrightness(0.3, **kw),
     lambda **kw: layers.RandomContrast(0.3, **kw),
 ]
@@ -86,6 +88,8 @@ def test_in_a_model():
         (lambda: layers.RandomRotation(0.1, fill_mode="mirror"), "`fill_mode`='mirror'"),
         (lambda: layers.RandomBrightness(2.0), "`factor`=2.0"),
         (lambda: layers.RandomContrast(0.2, value_range=(1, 0)), "`value_range`=.* must be above"),
+        (lambda: layers.RandomGrayscale(2.0), "`factor`=2.0"),
+        (lambda: layers.RandomColorDegeneration(0.5)(np.ones((2, 4, 4, 1))), "takes images of 3 channels, not 1"),
         (lambda: layers.RandomContrast(-0.2), "`factor`=-0.2"),
         (lambda: layers.Resizing(0, 3), "`height`=0"),
         (lambda: layers.Resizing(3, 3, crop_to_aspect_ratio=True, pad_to_aspect_ratio=True), "only one of"),
@@ -107,3 +111,16 @@ def test_inputs():
         layers.CenterCrop(2, 2)(np.ones((2, 3, 4, 5, 6)))
     with pytest.raises(ValueError, match=r"takes images|cannot take"):
         layers.RandomFlip()({"images": X, "labels": np.ones(6)})
+
+
+def test_some_images_become_grey():
+    varied = np.asarray(layers.RandomGrayscale(0.5, seed=4)(X, training=True))
+    grey = [np.allclose(a, a[..., :1]) for a in varied]
+    assert 0 < sum(grey) < 6
+    assert all(g or np.array_equal(a, b) for g, a, b in zip(grey, varied, X, strict=True))
+    np.testing.assert_array_equal(layers.RandomGrayscale(1.0)(X, training=False), X)
+
+
+def test_contrast_of_a_flat_image_stays():
+    flat = np.full((1, 4, 4, 1), 7.0, "float32")
+    np.testing.assert_array_equal(layers.AutoContrast()(flat), flat)

@@ -31,6 +31,7 @@ LAYERS = {
     "AdditiveAttention": draw.attended({"use_scale": st.booleans()}),
     "AlphaDropout": draw.anything(RATE),
     "Attention": draw.attended({"use_scale": st.booleans(), "score_mode": st.sampled_from(["dot", "concat"])}),
+    "AutoContrast": draw.windowed(2, {}),
     "Average": draw.same_shapes(),
     "AveragePooling1D": draw.pooling(1),
     "AveragePooling2D": draw.pooling(2),
@@ -115,7 +116,7 @@ LAYERS = {
 ELSEWHERE = {
     "Pipeline",
     "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation",
-    "RandomZoom",
+    "RandomColorDegeneration", "RandomGrayscale", "RandomShear", "RandomZoom",
     "ConvLSTMCell", "GroupQueryAttention", "MultiHeadAttention",
     "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
     "TextVectorization",

@@ -51,8 +51,8 @@ def same_as_keras():
             return jnp.sum(outputs * factors), outputs
 
         def both(weights, x):
-            run = [jax.value_and_grad(lambda w, i, p=p: weighted(p, w, i), (0, 1), has_aux=True) for p in (ours, theirs)]
-            return [f(weights, x) for f in run]
+            run = jax.value_and_grad(weighted, (1, 2), has_aux=True)
+            return [run(layer, weights, x) for layer in (ours, theirs)]
 
         assert np.shape(ours(x, **call)) == expected
         ((_, out), grads), ((_, keras_out), keras_grads) = jax.jit(both)(values, x)

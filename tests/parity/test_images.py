@@ -14,8 +14,8 @@ import lamina
 RNG = np.random.default_rng(8)
 X = RNG.uniform(0, 255, (2, 5, 6, 3)).astype("float32")
 NAMES = [
-    "CenterCrop", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation",
-    "RandomTranslation", "RandomZoom", "Resizing",
+    "AutoContrast", "CenterCrop", "RandomBrightness", "RandomColorDegeneration", "RandomContrast", "RandomCrop",
+    "RandomFlip", "RandomGrayscale", "RandomRotation", "RandomShear", "RandomTranslation", "RandomZoom", "Resizing",
 ]  # fmt: skip
 CASES = [
     ("Resizing", {"height": 3, "width": 4}),
@@ -37,6 +37,11 @@ CASES = [
     *(("RandomRotation", {"factor": (0.1, 0.1), "fill_mode": mode})
       for mode in ("reflect", "wrap", "nearest", "constant")),
     ("RandomRotation", {"factor": (-0.3, -0.3), "interpolation": "nearest"}),
+    ("AutoContrast", {}),
+    ("AutoContrast", {"value_range": (0, 1)}),
+    ("RandomGrayscale", {"factor": 1.0}),
+    ("RandomColorDegeneration", {"factor": (0.3, 0.3)}),
+    ("RandomColorDegeneration", {"factor": (-0.5, -0.5), "value_range": (0, 200)}),
     ("RandomBrightness", {"factor": (0.3, 0.3)}),
     ("RandomBrightness", {"factor": (-0.3, -0.3), "value_range": (0, 200)}),
 ]  # fmt: skip
@@ -92,3 +97,19 @@ def test_arguments(name):
     ours = inspect.signature(getattr(lamina.layers, name)).parameters
     theirs = inspect.signature(getattr(keras.layers, name)).parameters
     assert [(n, p.default) for n, p in ours.items()] == [(n, p.default) for n, p in theirs.items()]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"x_factor": (0.3, 0.3), "fill_mode": "constant"},
+        {"x_factor": (0.2, 0.2), "y_factor": (0.4, 0.4), "interpolation": "nearest"},
+    ],
+)
+def test_shear_has_the_same_ways(config):
+    """Each image is slanted to one side or the other, here as there."""
+    many = np.repeat(X[:1], 40, axis=0)
+    mine, wanted = (np.asarray(layer(many, training=True)).reshape(40, -1) for layer in pair("RandomShear", config))
+    found = [np.unique(images.round(1), axis=0) for images in (mine, wanted)]
+    assert len(found[0]) == len(found[1]) == 2
+    np.testing.assert_allclose(*found, atol=0.11)

@@ -47,7 +47,7 @@ class Embedding(Layer):
 
     signature = "batch ... -> batch ... output_dim"
     shape_arguments: ClassVar[dict[str, str]] = {"output_dim": "the size of the axis that is added at the end"}
-    common_mistakes = (
+    common_mistakes: tuple[str, ...] = (
         "The input is the numbers themselves, (batch, time): not one-hot vectors, and without a features axis.",
         "input_dim is the largest number plus 1; a number out of range gives NaN.",
     )

@@ -226,3 +226,56 @@ class RandomTranslation(Resampling):
         height, width = 2 * middle[0] + 1, 2 * middle[1] + 1
         down, right = self._uniform(self._down, images), self._uniform(self._right, images)
         return y - each(down) * height, x - each(right) * width
+
+
+@registry.register("layer")
+class RandomShear(Resampling):
+    """Slants images while training, to one side or the other.
+
+    Args:
+        x_factor: how far rows are moved sideways at most, as a part of their distance from the top, from 0 to 1; or a
+            pair of bounds.
+        y_factor: how far columns are moved up or down at most, as a part of their distance from the left.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        fill_mode: what lies outside: ``"reflect"``, ``"wrap"``, ``"nearest"`` or ``"constant"``.
+        fill_value: the constant outside.
+        data_format: ``"channels_last"`` or ``"channels_first"``; by default the one in `lamina.config`.
+        seed: a whole number for the same random numbers each time.
+
+    Shapes:
+        Input `(batch, height, width, channels)`, or one image without the batch axis; output the same.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> import lamina
+    >>> lamina.layers.RandomShear(0.2, 0.1)(lamina.Input((28, 28, 3))).shape
+    (None, 28, 28, 3)
+    """
+
+    example_config: ClassVar[dict[str, Any]] = {"x_factor": 0.2, "y_factor": 0.1}
+
+    def __init__(
+        self,
+        x_factor: Factor = 0.0,
+        y_factor: Factor = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: int | SeedGenerator | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.x_factor = bounds("x_factor", x_factor, -1.0, 1.0)
+        self.y_factor = bounds("y_factor", y_factor, -1.0, 1.0)
+        self._set_resampling(fill_mode, interpolation, fill_value)
+        self._set_seed(seed)
+
+    def places(self, images: Any, y: Any, x: Any, middle: tuple[Any, Any]) -> tuple[Any, Any]:
+        turned = jax.random.bernoulli(draw_key(self.seed_generator), 0.5, images.shape[:1])
+        way = jnp.where(turned, -1.0, 1.0)  # for both axes at once
+        aside, down = (each(way * self._uniform(factor, images)) for factor in (self.x_factor, self.y_factor))
+        return y + down * x, x + aside * y
