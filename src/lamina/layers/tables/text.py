@@ -13,7 +13,8 @@ import numpy as np
 from lamina.core import checks, registry
 from lamina.layers.checking import describe
 from lamina.layers.tables.encoding import HostLayer, batches_of, host_array, no_sparse
-from lamina.layers.tables.lookup import StringLookup, refuse_path
+from lamina.layers.tables.lookup import StringLookup
+from lamina.layers.tables.vocabulary import refuse_path
 from lamina.shapes.errors import ShapeError
 
 PUNCTUATION = str.maketrans("", "", string.punctuation)
