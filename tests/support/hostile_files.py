@@ -321,12 +321,13 @@ for _name, _layer in {
     "conv": mf.described("Conv1D", name="evil", filters=10**8, kernel_size=8),
     "repeated": mf.described("SeparableConv1D", name="evil", filters=4, kernel_size=2, depth_multiplier=2**30),
     "bidirectional": mf.described("Bidirectional", name="evil", layer=mf.described("GRU", units=2**20, name="in")),
+    "per-part": mf.described("AdaptiveMaxPooling1D", name="evil", output_size=10**6),
     "per-step": mf.described("TimeDistributed", name="evil", layer=mf.dense(2**30, "in")),
 }.items():
     config_case(
         f"size-{_name}",
         lambda f, layer=_layer: mf.sequential(mf.input_layer(10, 3), layer, mf.described("Flatten"), mf.dense()),
-        "would take",
+        "would take|not taken",
     )
 config_case("size-input", lambda f: mf.sequential(mf.input_layer(HUGE), mf.dense()), "input")
 config_case(

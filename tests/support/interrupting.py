@@ -113,10 +113,11 @@ def main(folder: Path, seed: int, count: int, kinds: list[str]) -> None:
             how = cut_off(model, kind, path, draw)
             found = held(other, kind, path)
             left = sorted(set(os.listdir(path.parent)) - {path.name})
-            told = {"kind": kind, "how": how, "held": found, "allowed": [number + 1.0, number + 2.0], "left": left}
-            print(json.dumps(told), flush=True)
             fill(model, number + 2.0)
             save(model, kind, path)
+            after = sorted(set(os.listdir(path.parent)) - {path.name})
+            told = {"kind": kind, "how": how, "held": found, "allowed": [number + 1.0, number + 2.0]}
+            print(json.dumps({**told, "left": left, "left_later": after}), flush=True)
 
 
 if __name__ == "__main__":

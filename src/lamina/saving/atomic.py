@@ -52,12 +52,12 @@ def writing(path: Any) -> Iterator[BinaryIO]:
                 os.fchmod(descriptor, mode)
             os.fsync(descriptor)
             if beside is None:
-                beside = _give_name(descriptor, target)
-        if beside != target:
+                _put_in_place(descriptor, target)
+        if beside is not None:
             os.replace(beside, target)
         _sync_folder(target.parent)
     except BaseException:
-        if beside is not None and beside != target:
+        if beside is not None:
             beside.unlink(missing_ok=True)
         raise
 
@@ -123,15 +123,20 @@ def _open_unnamed(target: Path) -> tuple[int, Path | None]:
     return os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666), beside
 
 
-def _give_name(descriptor: int, target: Path) -> Path:
-    """Give an unnamed file the target's name or, if that is taken, one from which it can be moved there."""
+def _put_in_place(descriptor: int, target: Path) -> None:
+    """Give an unnamed file the target's name; where that is taken, by way of another, which it has for a moment."""
+    beside = _name_beside(target)
     folder = os.open("/proc/self/fd", os.O_RDONLY)
     try:  # linkat follows the link in /proc only if it is told to, which os.link does with a folder
-        for name in (target, _name_beside(target)):
+        if not target.exists():
             with contextlib.suppress(FileExistsError):
-                os.link(str(descriptor), name, src_dir_fd=folder, follow_symlinks=True)
-                return name
-        raise FileExistsError(errno.EEXIST, "another file of that name is being written", str(target))
+                os.link(str(descriptor), target, src_dir_fd=folder, follow_symlinks=True)
+                return
+        os.link(str(descriptor), beside, src_dir_fd=folder, follow_symlinks=True)
+        os.replace(beside, target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     finally:
         os.close(folder)
 

@@ -129,8 +129,8 @@ def _most(key: str) -> int:
     """The largest whole number that may stand under a key."""
     if "seed" in key or key == "shared_object_id":  # Keras numbers objects by their place in memory
         return limits.SEED
-    if key in ("num_thresholds", "num_bins"):
-        return limits.STEPS
+    if key in limits.ENTRIES:
+        return limits.ENTRIES[key]
     return limits.AXES if key.split("_")[-1] in ("axis", "axes", "rank", "ndim") else limits.WHOLE_NUMBER
 
 

@@ -22,7 +22,7 @@ CONFIG_DEPTH = 200  # nesting; a model inside a model takes about 8
 STRING_LENGTH = 16 * MB  # one string
 OBJECTS = 100_000  # layers, initializers and other objects in one file: 10,000 layers
 WHOLE_NUMBER = 2**31 - 1  # a size, count or index; XLA's own limits begin here
-STEPS = 1_000_000  # of what is made as a list
+ENTRIES = {"num_thresholds": 10**6, "num_bins": 10**6, "output_size": 2**14}  # of these, lists are made
 AXES = 64  # numpy's bound on axes
 SEED = 2**64  # seeds may use every bit
 
