@@ -176,7 +176,9 @@ def merges() -> Any:
 @case
 def nested_and_shared() -> Any:
     """Models inside a model, called twice; a frozen layer."""
-    inner = keras.Sequential([L.Dense(5, activation="relu", input_shape=(4,)), L.BatchNormalization()], name="inner")
+    inner = keras.Sequential(
+        [L.Dense(5, activation="relu", input_shape=(4,)), L.BatchNormalization(), L.BatchNormalization()], name="inner"
+    )
     i = L.Input((4,))
     twice = keras.Model(i, L.Dense(4)(inner(i)), name="twice")
     shared = L.Dense(4, name="shared")
@@ -197,6 +199,8 @@ def functions() -> Any:
     z = tf.reduce_mean(y, axis=1, keepdims=True) + tf.math.reduce_max(y, 1)[:, tf.newaxis]
     z = tf.squeeze(tf.sqrt(tf.abs(z) + 1e-3), 1)
     s, t = tf.split(z, 2, axis=-1)
+    first, second, _ = tf.split(z, [1, 2, 1], axis=-1)
+    s = s + first * tf.reduce_sum(second, -1, keepdims=True)
     u = tf.stack([s, t], axis=1)
     u = tf.transpose(tf.reshape(u, (-1, 2, 2)), (0, 2, 1)) ** 2
     u = (

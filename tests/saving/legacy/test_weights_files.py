@@ -148,3 +148,19 @@ def test_no_warning_where_all_is_well(path):
         warnings.simplefilter("error")
         legacy.save_model_h5(source, path)
         assert same(values(legacy.load_model_h5(path)), values(source))
+
+
+def test_of_a_model_inside_all_that_trains_is_stored_first(path):
+    def nested():
+        inner = lamina.Sequential([lamina.Input((3,)), L.BatchNormalization(), L.BatchNormalization()], name="inner")
+        return lamina.Sequential([lamina.Input((3,)), inner])
+
+    source, target = nested(), nested()
+    for number, variable in enumerate(source.weights):
+        variable.assign(np.full(variable.shape, number + 1.0))
+    legacy.save_weights_h5(source, path)
+    with h5py.File(path) as file:
+        stored = [float(file["inner"][name][0]) for name in file["inner"].attrs["weight_names"]]
+    assert stored == [1, 2, 5, 6, 3, 4, 7, 8]
+    legacy.load_weights_h5(target, path)
+    assert same(values(source), values(target))
