@@ -13,6 +13,7 @@ import contextlib
 import copy
 import functools
 import linecache
+import os
 import re
 import sys
 import types
@@ -20,7 +21,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -54,15 +55,22 @@ class Seen:
     scene: Scene
 
 
+class Program(NamedTuple):
+    """A program that a test ran, with the variables that it had before; those with the same ``scope`` share them."""
+
+    source: str
+    scope: int
+    before: dict[str, Any]
+
+
 @dataclass
 class Recorder:
     """What is noted while a test runs."""
 
     seen: list[Seen] = field(default_factory=list)
-    programs: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, Program] = field(default_factory=dict)
     made: list[tuple[Any, Moment]] = field(default_factory=list)
     compiled: list[Moment] = field(default_factory=list)
-    applied: list[Any] = field(default_factory=list)
 
     def note(self, error: ShapeError | None, summary: str, fixes: Any, site: Any, stack: Stack) -> None:
         """Note an error with its fixes; one that was noted before has new ones now."""
@@ -75,7 +83,9 @@ class Recorder:
         places = [*at_fault, *(p for p in frames if p not in at_fault)]
         alive = ((ref(), moment) for ref, moment in self.made[: stack.made])
         layers = {layer.name: (Place.of(moment), type(layer)) for layer, moment in alive if hasattr(layer, "name")}
-        scene = Scene(places, layers, [Place.of(moment) for moment in self.compiled[::-1]])
+        named = re.search(r"\.py:(\d+)\)", summary)
+        compiled = [Place.of(moment) for moment in self.compiled[::-1]]
+        scene = Scene(places, layers, compiled, int(named[1]) if named else 0)
         self.seen.append(Seen(error, summary, tuple(fixes), frames[stack.witness], scene))
 
 
@@ -107,16 +117,20 @@ def _during(recorder: Recorder, function: Callable[[], Any]) -> Any:
         _recorders.pop()
 
 
-def program(name: str, source: str) -> None:
-    """Note a program that is run; those of one test share their variables."""
+def program(name: str, source: str, scope: dict[str, Any]) -> None:
+    """Note a program that is about to run with these variables."""
     if _recorders:
-        _recorders[-1].programs[name] = source
+        _recorders[-1].programs[name] = Program(source, id(scope), dict(scope))
 
 
-def applied(error: Any) -> None:
-    """Note that the test itself applies the fixes of an error."""
-    if _recorders:
-        _recorders[-1].applied.append(error)
+def _maker() -> types.FrameType | None:
+    """The user's frame that makes a layer; ``None`` where the advice makes one to try it."""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None and errors.is_internal(frame.f_code.co_filename):
+        if os.sep + "advice" + os.sep in frame.f_code.co_filename:
+            return None
+        frame = frame.f_back
+    return frame
 
 
 def install() -> None:
@@ -127,7 +141,7 @@ def install() -> None:
 
     def noted_new(cls: type, *args: Any, **kwargs: Any) -> Any:
         layer = new(cls, *args, **kwargs)
-        frame = next(errors.user_frames(), None) if _recorders else None
+        frame = _maker() if _recorders else None
         if frame is not None:
             _recorders[-1].made.append((weakref.ref(layer), moment_of(frame)))
         return layer
@@ -208,8 +222,6 @@ def _failures(item: Any, recorder: Recorder) -> Iterator[str]:
     for seen in recorder.seen:
         occurrence = came[_plain(seen.summary), seen.witness]
         came[_plain(seen.summary), seen.witness] += 1
-        if any(seen.error is error for error in recorder.applied):
-            continue
         for fix in seen.fixes:
             key = (seen.summary, fix.code, seen.witness)
             if key in done:
@@ -226,7 +238,7 @@ class _Replay:
 
     def __init__(self, item: Any, recorder: Recorder):
         self.item, self.recorder = item, recorder
-        sources = dict(recorder.programs)
+        sources = {name: program.source for name, program in recorder.programs.items()}
         own = str(item.path)
         if not sources or any(seen.witness.file == own for seen in recorder.seen):
             sources[own] = "".join(linecache.getlines(own))
@@ -271,7 +283,7 @@ class _Replay:
                 if place.file == self.own:
                     self._test(trees[self.own], scope)
                 else:
-                    self._programs(trees, scope)
+                    self._programs(trees, scope, place.file)
             except Repaired:
                 return ""
             except NotRepaired as error:
@@ -292,9 +304,12 @@ class _Replay:
         names = self.item._fixtureinfo.argnames
         function(**{name: values.get(name, self.item.funcargs[name]) for name in names})
 
-    def _programs(self, trees: dict[str, ast.Module], scope: dict[str, Any]) -> None:
-        scope["__name__"] = "__main__"
-        for name in self.recorder.programs:
+    def _programs(self, trees: dict[str, ast.Module], scope: dict[str, Any], until: str) -> None:
+        """Run a program, after those before it that share its variables."""
+        programs = self.recorder.programs
+        together = [name for name, program in programs.items() if program.scope == programs[until].scope]
+        scope = {**programs[together[0]].before, **scope}
+        for name in together[: together.index(until) + 1]:
             with contextlib.suppress(Exception):
                 exec(_compiled(trees[name], name), scope)
 
@@ -358,7 +373,10 @@ def _observed(place: int, function: Callable[[], Any]) -> tuple[Any, _Outcome]:
         value, error = _during(recorder, function), None
     except Exception as raised:
         value, error = None, raised
-    return value, _Outcome(place, error, [_plain(seen.summary) for seen in recorder.seen])
+    summaries = [_plain(seen.summary) for seen in recorder.seen]
+    if isinstance(error, ShapeError):
+        summaries.append(_plain(error.summary))
+    return value, _Outcome(place, error, summaries)
 
 
 class _Listen:

@@ -76,7 +76,7 @@ def check_page(page: str) -> None:
 def run(program: Program, namespace: dict[str, Any]) -> str:
     """What a program prints, and the message of what it raises if it is to raise something."""
     name = f"{program.line}/example.py"
-    applying.program(name, program.code)
+    applying.program(name, program.code, namespace)
     linecache.cache[name] = (len(program.code), None, program.code.splitlines(keepends=True), name)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():

@@ -58,11 +58,13 @@ class Scene:
         failing: the places of the calls that led to the error, innermost first.
         layers: where each layer was made, by name, with its class; in the order in which they were made.
         compiled: where models were compiled, the last one first.
+        line: a line of a function that the message names, or 0.
     """
 
     failing: list[Place]
     layers: dict[str, tuple[Place, type]] = field(default_factory=dict)
     compiled: list[Place] = field(default_factory=list)
+    line: int = 0
 
 
 class NoPlace(Exception):
@@ -75,7 +77,9 @@ def rewritten(trees: dict[str, ast.Module], scene: Scene, code: str) -> Iterator
     for choice in range(CHOICES):
         editor = _Editor(copy.deepcopy(trees), scene, choice)
         try:
-            for part in _parts(code):
+            parts = _parts(code)
+            editor.parts = len(parts)
+            for part in parts:
                 editor.apply(part)
         except (NoPlace, IndexError, AttributeError, SyntaxError):
             continue
@@ -125,6 +129,7 @@ def _parts(code: str) -> list[str]:
 class _Editor:
     def __init__(self, trees: dict[str, ast.Module], scene: Scene, choice: int):
         self.trees, self.scene, self.choice = trees, scene, choice
+        self.parts = 1
         self.later = False  # whether what follows is about data that comes later
 
     def apply(self, part: str) -> None:
@@ -181,7 +186,7 @@ class _Editor:
             import lamina
 
             call, cls = inner, getattr(lamina.layers, getattr(inner.func, "attr", ""), cls)
-        if any(isinstance(a, ast.Starred) for a in call.args):
+        if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
             changed = ast.Call(ast.Name("dict", ast.Load()), [], keywords)
             both = ast.Tuple([call, changed], ast.Load())
             again = "(lambda made, new: type(made).from_config({**made.get_config(), **new}))"
@@ -213,6 +218,10 @@ class _Editor:
         else:
             self.put(call, ast.Call(_parse("lamina.Sequential"), [ast.List([new, call], ast.Load())], []))
 
+    def append(self, code: str, name: str) -> None:
+        call, _ = self.layer(name)
+        self.put(call, ast.Call(_parse("lamina.Sequential"), [ast.List([call, _parse(code)], ast.Load())], []))
+
     def replace(self, code: str, name: str) -> None:
         call, _ = self.layer(name)
         self.put(call, call.args[0] if code.startswith('"') else _parse(code))
@@ -222,9 +231,8 @@ class _Editor:
 
     def at_the_end(self, code: str) -> None:
         names = [n for n, (_, cls) in self.scene.layers.items() if cls.__name__ not in ("InputLayer", "Sequential")]
-        call, _ = self.layer(self.pick(names[::-1]))
-        new = _parse("layers.Lambda(lambda x: x[:, -1])" if code.startswith("x = ") else code)
-        self.put(call, ast.Call(_parse("lamina.Sequential"), [ast.List([call, new], ast.Load())], []))
+        last = self.pick(names[::-1])
+        self.append("layers.Lambda(lambda x: x[:, -1])" if code.startswith("x = ") else code, last)
 
     def wrap(self, kind: str) -> None:
         call, _ = self.of_kind(kind)
@@ -246,7 +254,10 @@ class _Editor:
 
     def new_input(self, code: str) -> None:
         names = [n for n, (_, cls) in self.scene.layers.items() if cls.__name__ == "InputLayer"]
-        call, _ = self.layer(self.pick(names[::-1]))
+        calls = [call for call, _ in map(self.layer, names[::-1]) if _is_input(call)]
+        if not calls and self.parts > 1:
+            return  # a model that takes its inputs from the data
+        call = self.pick(calls)
         new = _parse(code)
         kept = [k for k in call.keywords if k.arg not in ("shape", "batch_shape", *(n.arg for n in new.keywords))]
         call.args, call.keywords = new.args, new.keywords + kept
@@ -258,6 +269,7 @@ class _Editor:
         places = [node_at(self.trees, p) for p, _ in self.scene.layers.values() if p.file in self.trees]
         call = self.pick([n for n in own if any(n is p for p in places)][::-1])
         call.keywords = [k for k in call.keywords if k.arg not in ("input_shape", "input_dim")] + new
+        self.later = True
 
     # Data
 
@@ -269,10 +281,21 @@ class _Editor:
     def assign(self, target: str, code: str) -> None:
         if self.later:
             return
+        inside = [f for f in self.nodes((ast.FunctionDef, ast.Lambda)) if target in [a.arg for a in f.args.args]]
         if self.occurrences(_parse(target)):
             self.substitute(_parse(target), _parse(code))
+        elif inside and re.search(r"ops\.(expand_dims|squeeze)", code):
+            inside.sort(key=lambda f: f.lineno <= self.scene.line <= f.end_lineno)
+            self.begin(self.pick(inside[::-1]), target, code)
         else:
             self.expression(code)
+
+    def begin(self, function: Any, target: str, code: str) -> None:
+        """An assignment to an argument at the start of a function."""
+        if isinstance(function, ast.Lambda):
+            function.body = _with(function.body, {target: _parse(code)})
+        else:
+            function.body[:0] = ast.parse(f"{target} = {code}").body
 
     def expression(self, code: str) -> None:
         """In place of what it is made of, in the call at fault."""
@@ -289,6 +312,7 @@ class _Editor:
             isinstance(failing, ast.Call) and isinstance(new, ast.Call) and _same(failing.func, new.func),
             isinstance(failing, ast.BinOp) and isinstance(new, ast.BinOp) and type(failing.op) is type(new.op),
             isinstance(failing, (ast.Call, ast.BinOp)) and code.startswith(("ops.sum(", "ops.matmul(")),
+            isinstance(failing, ast.Call) and code.startswith(("ops.sigmoid(x", "ops.softmax(x")),
         ]
         if any(whole):
             self.put(failing, self.filled(new, failing))
@@ -311,7 +335,7 @@ class _Editor:
     def filled(self, new: Any, failing: Any) -> Any:
         """The code with operands in place of ``x1`` and ``x2``."""
         operands = failing.args if isinstance(failing, ast.Call) else [failing.left, failing.right]
-        return _with(new, {f"x{i + 1}": operand for i, operand in enumerate(operands)})
+        return _with(new, {"x": operands[0], **{f"x{i + 1}": operand for i, operand in enumerate(operands)}})
 
     def occurrences(self, wanted: Any) -> list[Any]:
         """Where an expression stands in the arguments of the call at fault, outermost first."""
@@ -336,7 +360,7 @@ class _Editor:
         call = self.failing
         used = {n.id for n in ast.walk(new) if isinstance(n, ast.Name)}
         numbered = next((n for n in sorted(used) if re.fullmatch(r"input_\d", n)), None)
-        name = name or next((n for n in ("x", "y", "sample_weight", numbered) if n in used), "")
+        name = name or next((n for n in ("x", "y", "y_true", "y_pred", "sample_weight", numbered) if n in used), "")
         if isinstance(call, ast.BinOp) and numbered:
             side = "left" if numbered == "input_1" else "right"
             setattr(call, side, _with(new, {numbered: getattr(call, side)}))
@@ -396,14 +420,9 @@ class _Editor:
 
     # Functions of the user's
 
-    def statement(self, code: str) -> None:
-        failing = self.failing
-        for tree in self.trees.values():
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Expr) and any(n is failing for n in ast.walk(node)):
-                    put(tree, node, ast.parse(code).body[0])
-                    return
-        raise NoPlace(code)
+    def loop(self, targets: str, values: str, body: str) -> None:
+        """A loop in place of the call at fault, as an expression."""
+        self.put(self.failing, _parse(f"[{body} for {targets} in {values}]"))
 
     def yielded(self, code: str) -> None:
         node = self.pick([n for n in self.nodes(ast.Yield) if n.value is not None])
@@ -437,12 +456,13 @@ class _Editor:
 
 
 _FORMS: list[tuple[str, Any]] = [
-    (r"(for .*)", _Editor.statement),
+    (r"for (.*?) in (.*?): (.*)", _Editor.loop),
     (r"yield (.*)", _Editor.yielded),
     (r"return (.*)", _Editor.returned),
     (r"remove (\w+)", _Editor.without),
     (r'(\w+=.*?) in ((?:"[^"]+"(?:, )?)+|(?:\w+(?:, )?)+)', _Editor.settings),
     (r'(.*) before "([^"]+)"', _Editor.insert),
+    (r'(.*) after "([^"]+)"', _Editor.append),
     (r'(.*) instead of \w+ "([^"]+)"', _Editor.replace),
     (r'remove \w+ "([^"]+)"', _Editor.remove),
     (r'leave "([^"]+)" out', _Editor.remove),
@@ -466,6 +486,10 @@ def _parse(code: str) -> Any:
             if hasattr(node, name):
                 delattr(node, name)
     return new
+
+
+def _is_input(call: ast.Call) -> bool:
+    return ast.unparse(call.func).rpartition(".")[2] in ("Input", "InputLayer")
 
 
 def _same(a: ast.AST, b: ast.AST) -> bool:

@@ -56,14 +56,13 @@ def _where_batch_ends(nodes: Sequence[Any], inputs: Sequence[KerasTensor]) -> An
 def _warn_of_rows(model: Any, node: Any, shape: Sequence[Any], counted: str = "") -> None:
     operation = getattr(node, "operation", None)
     who = describe(operation) if hasattr(operation, "name") else getattr(node, "name", f'"{model.name}"')
-    fixes = []
-    if type(operation).__name__ == "Concatenate":
-        fixes = [Fix("join features", "layers.Concatenate(axis=-1)")]
-    elif node is not None:
-        fixes = [Fix("keep the batch in front", "ops.reshape(x, (ops.shape(x)[0], ...)), or axis=1 and up")]
     what = counted or f"the output has the shape {dims.show_shape(shape)}"
-    axis = " along axis 0," if type(operation).__name__ == "Concatenate" else ""
-    warn(f"{who} mixes the samples of a batch{axis} and does not give one row for each: {what}", fixes)
+    if type(operation).__name__ == "Concatenate":
+        fixes = [Fix("join features", f'axis=-1 in "{operation.name}"')]
+        warn(f"{who} mixes the samples of a batch along axis 0, and does not give one row for each: {what}", fixes)
+        return
+    kept = "; reshape to (ops.shape(x)[0], ...), and reduce along axis=1 and up" if node is not None else ""
+    warn(f"{who} mixes the samples of a batch and does not give one row for each: {what}{kept}")
 
 
 def say_where(error: ShapeError, model: Any) -> None:

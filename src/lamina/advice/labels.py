@@ -257,6 +257,12 @@ def _sequence(m: Meeting) -> Found:
         yield from _more_axes(m)
 
 
+def several_steps(m: Meeting, loss: str) -> list[Fix]:
+    """Repairs that leave one prediction for each sequence, with another loss."""
+    found = [replace(fix, code=f"{fix.code} with {m.loss_code(loss)}") for fix in _fewer_axes(m) if fix is not None]
+    return first_without_or(found[:MOST])
+
+
 def _fewer_axes(m: Meeting) -> Found:
     rank = len(m.pred)
     for layer in m.head.layers:

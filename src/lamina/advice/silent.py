@@ -7,14 +7,14 @@ the host's memory, and only in the first rows of them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
 from lamina.advice import batch_axis, broadcasting, names, trying
-from lamina.advice.labels import repairs
+from lamina.advice.labels import repairs, several_steps
 from lamina.advice.meeting import Meeting
 from lamina.core import tree
 from lamina.losses import Loss, LossFunctionWrapper, fitting
@@ -128,7 +128,7 @@ def _look_at_loss(loss: Any, y: str, true: Any, pred: Any) -> None:
     if getattr(loss, "fn_kwargs", {}).get("axis") == 0 and len(pred.shape) > 1:
         warn(
             f"the loss {loss.name!r} works along axis 0 of {(None, *pred.shape[1:])}, that of the samples",
-            [Fix("take the axis of the features", f"{type(loss).__name__}(axis=-1)")],
+            [Fix("take the axis of the features", f"loss=keras.losses.{type(loss).__name__}(axis=-1)")],
         )
     if isinstance(loss, LossFunctionWrapper) and function is not None:
         if broadcasting.is_users(function):
@@ -170,16 +170,24 @@ def labels(model: Any, y: Any, predicted: Any) -> None:
     called = names.argument(call_site(), _FIT, "y", 1)
     predictions = jax.tree.leaves(predicted)
     truths = _per_output(y, model, len(predictions))
-    for loss, true, pred in zip(compiled_loss.losses, truths, predictions, strict=False):
+    for place, (loss, true, pred) in enumerate(zip(compiled_loss.losses, truths, predictions, strict=False)):
         kind = fitting.label_kind(loss) if loss is not None else None
         if kind is not None and isinstance(true, np.ndarray):
-            for message, fixes in _about_labels(loss, kind, called, true, tuple(pred.shape)):
+            of_model = functools.partial(_for_each_sequence, model, place, true)
+            for message, fixes in _about_labels(loss, kind, called, true, tuple(pred.shape), of_model):
                 warn(message, fixes)
                 break
 
 
+def _for_each_sequence(model: Any, place: int, true: np.ndarray, pred: tuple[int, ...]) -> list[Fix]:
+    """Models with one prediction for each sequence, with the loss for one-hot labels."""
+    clash = fitting.Clash("categorical_crossentropy", "categorical", tuple(true.shape), pred)
+    with trying.quiet():
+        return several_steps(Meeting(clash, model, place, call_site(), true), "categorical_crossentropy")
+
+
 def _about_labels(
-    loss: Any, kind: str, y: str, true: np.ndarray, pred: tuple[int, ...]
+    loss: Any, kind: str, y: str, true: np.ndarray, pred: tuple[int, ...], of_model: Callable[..., list[Fix]]
 ) -> Iterator[tuple[str, list[Fix]]]:
     name = loss.fn.__name__
     sample = true[:_ROWS]
@@ -188,7 +196,7 @@ def _about_labels(
     elif name.startswith("binary"):
         yield from _about_yes_no(name, y, sample, pred)
     elif kind == "sparse":
-        yield from _about_numbers(name, y, sample, pred)
+        yield from _about_numbers(name, y, sample, pred, of_model)
 
 
 def _about_columns(
@@ -209,14 +217,14 @@ def _about_columns(
         )
     elif _whole(sample) and sample.max() > 1:
         top = int(sample.max())
-        one_hot = f"keras.utils.to_categorical({y}, {max(top + 1, pred[axis])})"
+        fixes = [Fix("if they are numbers to predict, not classes", 'loss="mean_squared_error"')]
+        if (sample.min(), sample.sum(axis).min()) >= (0, 1):
+            shares = f"{y} / {y}.sum({axis}, keepdims=True)"
+            fixes.append(Fix("or if they are counts, make them shares", names.changed(y, shares)))
         yield (
             f"{name}: {y} of shape {(None, *sample.shape[1:])} holds whole numbers up to {top}, which look like class "
             f"numbers; this loss takes one column per class, with a 1 in that of the right one",
-            [
-                Fix("take the loss for class numbers", 'loss="sparse_categorical_crossentropy"'),
-                Fix("or make the labels one-hot", names.changed(y, one_hot)),
-            ],
+            fixes,
         )
 
 
@@ -225,12 +233,8 @@ def _about_yes_no(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...]) 
     if len(pred) > 2 or not _whole(sample) or (sample.min() >= 0 and sample.max() <= 1):
         return
     low, high = int(sample.min()), int(sample.max())
-    fixes = [
-        Fix(
-            "one output for each class",
-            f'layers.Dense({high + 1}, activation="softmax") and loss="sparse_categorical_crossentropy"',
-        )
-    ]
+    wider = f'layers.Dense({high + 1}, activation="softmax") and loss="sparse_categorical_crossentropy"'
+    fixes = [Fix("one output for each class", wider)] if sample.size == len(sample) else []
     if low == -1 and high == 1:
         fixes = [Fix("number the two classes 0 and 1", names.changed(y, f"({y} + 1) / 2"))]
     elif low == 1 and high == 2:
@@ -244,7 +248,9 @@ def _about_yes_no(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...]) 
     )
 
 
-def _about_numbers(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...]) -> Iterator[tuple[str, list[Fix]]]:
+def _about_numbers(
+    name: str, y: str, sample: np.ndarray, pred: tuple[int, ...], of_model: Callable[..., list[Fix]]
+) -> Iterator[tuple[str, list[Fix]]]:
     """A loss that takes class numbers."""
     rows = sample.reshape(len(sample), -1)
     one_hot = (
@@ -257,13 +263,7 @@ def _about_numbers(name: str, y: str, sample: np.ndarray, pred: tuple[int, ...])
         yield (
             f"{name}: {y} of shape {(None, *sample.shape[1:])} holds a single 1 in each row, a column for each of "
             f"{pred[-1]} classes; the output {(None, *pred[1:])} has one prediction for each of {pred[1]} steps",
-            [
-                Fix(
-                    "end in one prediction for each sequence",
-                    "return_sequences=False or layers.GlobalAveragePooling1D()",
-                ),
-                Fix("and take the loss for one-hot labels", 'loss="categorical_crossentropy"'),
-            ],
+            of_model(pred),
         )
 
 

@@ -13,6 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from lamina.advice.origins import (
     SYMBOLIC,
     Origin,
@@ -119,11 +121,15 @@ def _softmax_of_one(call: Call) -> Finding | None:
     maker = describe(call.layer) if _width(call.layer) is not None else call.origin.units_of
     if not maker:
         return None  # scores of another kind, such as attention to a single key
-    fixes = [Fix("for one yes-or-no output", 'activation="sigmoid"')]
+    name = call.layer.name
+    code = f'activation="sigmoid" in "{name}"'
+    if "Softmax" in call.kinds:
+        code = f'layers.Activation("sigmoid") instead of Softmax "{name}"'
+    fixes = [Fix("for one yes-or-no output", code)]
     if len(call.output) == 2:
-        fixes.append(Fix("for two classes", 'layers.Dense(2, activation="softmax")'))
+        fixes.append(Fix("for two classes", f'units=2 in "{maker.split(chr(34))[1]}"'))
     elif len(call.output) == 3:
-        fixes.insert(0, Fix("for weights over the time steps", "layers.Softmax(axis=1)"))
+        fixes.insert(0, Fix("for weights over the time steps", _softmax_along(call, 1)))
     what = "" if maker == describe(call.layer) else f", the one output of {maker},"
     return (
         f"{describe(call.layer)}: softmax over an axis of size 1{what} always gives 1; "
@@ -144,7 +150,7 @@ def _softmax_over_width(call: Call) -> Finding | None:
     return (
         f"{describe(call.layer)}: softmax works along the last axis of {call.shown(call.output)}, which is not that of "
         f"the channels: {who} is channels_first, its channels are axis 1",
-        [Fix("take the axis of the channels", "layers.Softmax(axis=1)", call.shown(call.output))],
+        [Fix("take the axis of the channels", _softmax_along(call, 1), call.shown(call.output))],
     )
 
 
@@ -156,7 +162,7 @@ def _over_samples(call: Call) -> Finding | None:
     return (
         f"{describe(call.layer)} works along axis 0 of {call.shown()}, that of the samples: each depends on the others "
         f"in its batch",
-        [Fix("take the axis of the features", f"layers.{type(call.layer).__name__}(axis=-1)")],
+        [Fix("take the axis of the features", f'axis=-1 in "{call.layer.name}"')],
     )
 
 
@@ -173,11 +179,10 @@ def _normalized_axis(call: Call) -> Finding | None:
     if not (first or last):
         return None
     right = 1 if first else -1
-    name = type(call.layer).__name__
     return (
         f"{describe(call.layer)} works along axis {call.layer.axis} of {call.shown()}, which is not that of the "
         f"channels: {call.origin.giver} is {call.origin.data_format}, its channels are axis {right}",
-        [Fix("take the axis of the channels", f"layers.{name}(axis={right})", call.shown())],
+        [Fix("take the axis of the channels", f'axis={right} in "{call.layer.name}"', call.shown())],
     )
 
 
@@ -186,10 +191,9 @@ def _mixed_formats(call: Call) -> Finding | None:
     mine, came = getattr(call.layer, "data_format", None), call.origin.data_format
     if not isinstance(mine, str) or not came or mine == came:
         return None
-    name = type(call.layer).__name__
     return (
         f"{describe(call.layer)} reads {call.shown()} as {mine}, and {call.origin.giver} gave it as {came}",
-        [Fix("use the same data format", f'layers.{name}(..., data_format="{came}")', call.shown())],
+        [Fix("use the same data format", f'data_format="{came}" in "{call.layer.name}"')],
     )
 
 
@@ -201,7 +205,7 @@ def _joined_along_width(call: Call) -> Finding | None:
     return (
         f"{describe(call.layer)} joins {call.shown()} along the last axis, which is not that of the channels: "
         f"{call.origin.giver} is channels_first",
-        [Fix("join the channels", "layers.Concatenate(axis=1)")],
+        [Fix("join the channels", f'axis=1 in "{call.layer.name}"')],
     )
 
 
@@ -210,14 +214,17 @@ def _widened(call: Call) -> Finding | None:
     if len(call.output) == call.rank and all(a == b for a, b in zip(call.output, call.shape, strict=True)):
         return None
     wide = call.output[-1]
-    argument = "scale and offset" if "Rescaling" in call.kinds else "mean and variance"
-    code = "layers.Rescaling(2.0)" if "Rescaling" in call.kinds else "layers.Normalization(); normalization.adapt(x)"
-    if dims.is_known(call.shape[-1]) and call.shape[-1] != 1:
-        code = f"{argument} with {call.shape[-1]} numbers each"
+    arguments = ("scale", "offset") if "Rescaling" in call.kinds else ("mean", "variance")
+    values = [getattr(call.layer, name if "Rescaling" in call.kinds else f"input_{name}") for name in arguments]
+    fixes = []
+    if call.shape[-1] == 1 and all(value is not None for value in values):
+        code = ", ".join(f"{name}={float(np.mean(value)):.6g}" for name, value in zip(arguments, values, strict=True))
+        fixes = [Fix("give one number, such as the mean of these", f'{code} in "{call.layer.name}"', call.shown())]
+    argument = " and ".join(arguments)
     return (
         f"{describe(call.layer)} turns {call.shown()} into {call.shown(call.output)}: its {argument} hold "
         f"{wide} numbers, the input has {call.shape[-1]} in its last axis, and is repeated",
-        [Fix("give scalars, or one value per channel", code, call.shown())],
+        fixes,
     )
 
 
@@ -231,16 +238,13 @@ def _single_step(call: Call) -> Finding | None:
         return None
     if layer.stateful or layer.return_state:
         return None
+    code = f"Input(({features}, 1)) and x = x.reshape(-1, {features}, 1)"
+    if call.origin.from_flat:  # made of rows inside the model
+        code = f'layers.Permute((2, 1)) before "{call.layer.name}"'
     return (
         f"{describe(call.layer)} goes through one time step of {features} features, {call.shown()}: "
         f"it has nothing to remember; the time steps are axis 1",
-        [
-            Fix(
-                f"if the {features} numbers follow each other in time",
-                f"x = x.reshape(-1, {features}, 1) and Input(({features}, 1))",
-                f"(None, {features}, 1)",
-            )
-        ],
+        [Fix(f"if the {features} numbers follow each other in time", code, f"(None, {features}, 1)")],
     )
 
 
@@ -258,7 +262,7 @@ def _kernel_beyond_length(call: Call) -> Finding | None:
         [
             Fix(
                 "put time first",
-                f"x = x.transpose(0, 2, 1) and Input(({features}, {steps}))",
+                f"Input(({features}, {steps})) and x = x.transpose(0, 2, 1)",
                 f"(None, {features}, {steps})",
             )
         ],
@@ -284,8 +288,8 @@ def _colour_axis(call: Call) -> Finding | None:
         f"{describe(call.layer)} is {call.layer.data_format} and reads {call.shown()} as {_as_image(call)}; "
         f"the axis of size {colours} looks like that of the channels",
         [
-            Fix("move the channels", f"{code} and Input({moved})", f"{(None, *moved)}"),
-            Fix("or say where they are", f'layers.{type(call.layer).__name__}(..., data_format="{right}")'),
+            Fix("move the channels", f"Input({moved}) and {code}", f"{(None, *moved)}"),
+            Fix("or say where they are", f'data_format="{right}" in "{call.layer.name}"'),
         ],
     )
 
@@ -311,7 +315,13 @@ def _reshape_as_transpose(call: Call) -> Finding | None:
     return (
         f"{describe(call.layer)} gives {call.shown()} the shape {call.shown(call.output)}: numbers are cut at other "
         f"places, axes do not change places by that",
-        [Fix("to swap axes", f"layers.Permute({tuple(order)})", call.shown(call.output))],
+        [
+            Fix(
+                "to swap axes",
+                f'layers.Permute({tuple(order)}) instead of {type(call.layer).__name__} "{call.layer.name}"',
+                call.shown(call.output),
+            )
+        ],
     )
 
 
@@ -345,6 +355,16 @@ def _cuts_samples(call: Call) -> Finding | None:
 
 def _width(layer: Any) -> Any:
     return getattr(layer, "filters", getattr(layer, "units", None)) if is_own(layer) else None
+
+
+def _softmax_along(call: Call, axis: int) -> str:
+    """The layer that ends with a softmax, with one along another axis."""
+    name = call.layer.name
+    if "Softmax" in call.kinds:
+        return f'axis={axis} in "{name}"'
+    if "Activation" in call.kinds:
+        return f'layers.Softmax(axis={axis}) instead of Activation "{name}"'
+    return f'layers.Softmax(axis={axis}) after "{name}" and activation=None in "{name}"'
 
 
 def _softmax_axis(call: Call) -> int | None:

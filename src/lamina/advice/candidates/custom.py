@@ -174,7 +174,7 @@ def wrong_statistics(case: Case) -> Iterator[Fix | None]:
     if result is not None:
         others = tuple(a for a in range(rank) if a not in own)
         axis = others[0] if len(others) == 1 else others
-        code = f"mean=x.mean(axis={axis}), variance=x.var(axis={axis})"
+        code = f'mean=x.mean(axis={axis}), variance=x.var(axis={axis}) in "{layer.name}"'
         yield Fix("give one mean and variance per feature", code, trying.shown(result))
     result = case.trial.attempt(layer=trying.fresh(layer, mean=None, variance=None))
     if result is not None:
