@@ -33,6 +33,16 @@ def drawing_later() -> Iterator[None]:
             variable._value = draw()
 
 
+@contextlib.contextmanager
+def drawing_nothing() -> Iterator[None]:
+    """Large variables made inside have a shape and a type and take no memory: for looking at a model only."""
+    outer, context.state.later = context.state.later, []
+    try:
+        yield
+    finally:
+        context.state.later = outer
+
+
 class Variable:
     """A tensor that can be assigned.
 

@@ -218,7 +218,7 @@ def _restore(config: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[Any
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise ValueError(f"the config has two layers of the name {twice!r}")
-    restored = _Restored()
+    restored = Restored()
     waiting = [
         (name, restored.make(entry), list(entry.get("inbound_nodes", [])))
         for name, entry in zip(names, entries, strict=True)
@@ -245,7 +245,7 @@ def entry_name(entry: dict[str, Any]) -> str:
     return name
 
 
-class _Restored:
+class Restored:
     """The calls made so far while a graph is read."""
 
     def __init__(self) -> None:
@@ -268,7 +268,7 @@ class _Restored:
         """Whether the tensors that a call takes are there."""
         if not isinstance(call, dict):
             raise ValueError(f"a call in the config is {str(call)[:80]}, not a description with 'args' and 'kwargs'")
-        return all((str(history[0]), history[1]) in self.outputs for history in _histories(call))
+        return all((str(history[0]), history[1]) in self.outputs for history in histories(call))
 
     def call(self, name: str, operation: Any, call: Any) -> None:
         """Repeat a call."""
@@ -313,14 +313,14 @@ class _Restored:
         return {key: self._revive(entry) for key, entry in value.items()}
 
 
-def _histories(value: Any) -> list[Any]:
+def histories(value: Any) -> list[Any]:
     """References to tensors anywhere in a description."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             return [_history(value)]
-        return [found for entry in value.values() for found in _histories(entry)]
+        return [found for entry in value.values() for found in histories(entry)]
     if isinstance(value, (list, tuple)):
-        return [found for entry in value for found in _histories(entry)]
+        return [found for entry in value for found in histories(entry)]
     return []
 
 

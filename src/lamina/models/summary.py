@@ -56,7 +56,7 @@ def print_summary(
     dims: bool = False,
 ) -> None:
     """Print the table of a model's layers; see `Model.summary`."""
-    rows = list(_rows(model, expand_nested, 0, _shower(model) if dims else _public))
+    rows = list(rows_of(model, expand_nested, 0, shower(model) if dims else _public))
     if layer_range is not None:
         rows = _within(rows, layer_range)
     columns = _columns(rows, show_trainable, with_sources=not _is_chain(model))
@@ -73,7 +73,11 @@ def print_summary(
 # Rows
 
 
-def _rows(model: Any, expand: bool, depth: int, shown: Callable[[list[Any]], list[str]]) -> Iterator[Row]:
+def rows_of(model: Any, expand: bool, depth: int, shown: Callable[[list[Any]], list[str]]) -> Iterator[Row]:
+    """The lines of the table, for a model that is built; those of models inside as well if `expand` is given.
+
+    `shown` gives the different shapes in structures of tensors.
+    """
     graph = model._graph
     known = {operation.name for operation in model.operations}
     called = {} if graph is not None else _shapes_by_observing(model, shown)
@@ -89,7 +93,7 @@ def _rows(model: Any, expand: bool, depth: int, shown: Callable[[list[Any]], lis
             shapes, sources = called.get(id(operation), []), []
         yield Row(operation.name, kind_of(operation), shapes, operation, sources, depth)
         if expand and hasattr(operation, "operations"):
-            yield from _rows(operation, expand, depth + 1, shown)
+            yield from rows_of(operation, expand, depth + 1, shown)
 
 
 def _shapes_by_observing(model: Any, shown: Callable[[list[Any]], list[str]]) -> dict[int, list[str]]:
@@ -110,7 +114,7 @@ def _shapes_by_observing(model: Any, shown: Callable[[list[Any]], list[str]]) ->
     return found
 
 
-def _shower(model: Any) -> Callable[[list[Any]], list[str]]:
+def shower(model: Any) -> Callable[[list[Any]], list[str]]:
     """Shapes with expressions for open sizes, by the names that the model's free dimensions have."""
     names = model._graph.open_sizes.shown if model._graph is not None else None
     return lambda structures: _different(structures, lambda leaf: sizes.show_shape(_dims_of(leaf), names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib
 import io
 import json
 import os
@@ -43,7 +44,8 @@ def describe(model: Any, include_optimizer: bool = True) -> str:
 
 def _metadata() -> bytes:
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    return json.dumps({"keras_version": _KERAS_VERSION, "date_saved": now}).encode()
+    own = importlib.import_module("lamina").__version__  # Keras reads over it
+    return json.dumps({"keras_version": _KERAS_VERSION, "date_saved": now, "lamina_version": own}).encode()
 
 
 def write(model: Any, path: Any, include_optimizer: bool = True) -> None:

@@ -58,18 +58,27 @@ class ReadingStore(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         dataset = self._datasets[name]
         values = dataset.read()
-        if values.dtype.kind == "V":
-            kind = str(dataset.attributes.get("dtype"))
-            if kind != "bfloat16" and not kind.startswith("float8_"):
-                raise FileProblem(f"{dataset.path}: values of the unknown type {kind!r}")
-            return values.view(jnp.dtype(kind))
-        return values
+        return values.view(type_of(dataset)) if values.dtype.kind == "V" else values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._datasets)
 
     def __len__(self) -> int:
         return len(self._datasets)
+
+
+def type_of(dataset: Dataset) -> np.dtype:
+    """The type of an array's values: HDF5 has no bfloat16, so its name stands beside the bytes.
+
+    Raises:
+        FileProblem: the type is unknown.
+    """
+    if dataset.dtype.kind != "V":
+        return dataset.dtype
+    kind = str(dataset.attributes.get("dtype"))
+    if kind != "bfloat16" and not kind.startswith("float8_"):
+        raise FileProblem(f"{dataset.path}: values of the unknown type {kind!r}")
+    return np.dtype(jnp.dtype(kind))
 
 
 def write_weights(model: Any, file: h5py.File, include_optimizer: bool = True) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from lamina.saving.legacy import reading, training
-from lamina.saving.legacy.era import era_of
+from lamina.saving.legacy.era import Era, era_of
 from lamina.saving.legacy.upgrade import upgrade
 
 
 def model_of_json(description: dict[str, Any]) -> Any:
-    """The model of a description by `to_json` of Keras 1, 2 or 3, with new weights.
+    """The model of a description by `to_json` of Keras 1, 2 or 3, with new weights."""
+    return reading.model_of(description, era_of_json(description), None)
 
-    Keras 1 and 2 noted their version; Keras 3 does not, but writes where each class is from.
-    """
+
+def era_of_json(description: dict[str, Any]) -> Era:
+    """Who wrote a description: Keras 1 and 2 noted their version; Keras 3 writes where each class is from."""
     modern = {"registered_name", "module", "build_config"} & set(description)
-    era = era_of(description.get("keras_version"), description.get("backend"), otherwise=3 if modern else 2)
-    return reading.model_of(description, era, None)
+    return era_of(description.get("keras_version"), description.get("backend"), otherwise=3 if modern else 2)
 
 
 def of_archive(description: dict[str, Any], version: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
@@ -40,7 +41,7 @@ def save_model_h5(model: Any, path: Any, include_optimizer: bool = True) -> None
         described = registry.serialize(model)
     text = json.dumps({"class_name": described["class_name"], "config": described["config"]})
     with writing(path) as file, h5py.File(file, "w") as root:
-        root.attrs.update(_MARKS)
+        root.attrs.update({**_MARKS, "lamina_version": importlib.import_module("lamina").__version__})
         root.attrs["model_config"] = text
         _write_layers(model, root.create_group("model_weights"))
         if include_optimizer and model.compiled:
