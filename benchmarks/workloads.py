@@ -166,8 +166,10 @@ WORKLOADS = {
         Workload("mlp", [("dense", 512, "relu"), ("dense", 512, "relu"), ("dense", 10, None)], (784,), 128, 200),
         Workload(
             "cnn",
-            [_conv(32, 3, 3), ("pool", 2), _conv(64, 3, 3), ("pool", 2), ("flatten",), ("dropout", 0.5)]
-            + [("dense", 10, None)],
+            [
+                *(_conv(32, 3, 3), ("pool", 2), _conv(64, 3, 3), ("pool", 2)),
+                *(("flatten",), ("dropout", 0.5), ("dense", 10, None)),
+            ],
             (28, 28, 1),
             128,
             25,
@@ -207,8 +209,10 @@ WORKLOADS = {
         ),
         Workload(
             "autoencoder",
-            [_conv(16, 3, 3, stride=2, padding="same"), _conv(32, 3, 3, stride=2, padding="same")]
-            + [("conv_transpose", 16, (3, 3), 2, "relu"), ("conv_transpose", 1, (3, 3), 2, None)],
+            [
+                *(_conv(16, 3, 3, stride=2, padding="same"), _conv(32, 3, 3, stride=2, padding="same")),
+                *(("conv_transpose", 16, (3, 3), 2, "relu"), ("conv_transpose", 1, (3, 3), 2, None)),
+            ],
             (28, 28, 1),
             128,
             40,

@@ -155,7 +155,7 @@ class _Activated(nnx.Module):
 class _Recurrent(nnx.Module):
     def __init__(self, kind: str, width: int, units: int, sequences: bool, weights: Arrays, name: str, draws: Any):
         cell: Any = (nnx.OptimizedLSTMCell if kind == "lstm" else nnx.GRUCell)(width, units, rngs=draws)
-        kernel, recurrent, bias = (weights[f"{name}/{n}"] for n in ("kernel", "recurrent_kernel", "bias"))
+        kernel, recurrent = (weights[f"{name}/{n}"] for n in ("kernel", "recurrent_kernel"))  # biases begin as 0
         if kind == "gru":  # Keras has the update gate first, Flax the reset gate
             kernel, recurrent = (np.concatenate([b, a, c], -1) for a, b, c in _thirds(kernel, recurrent))
         cell.dense_i.kernel[...] = kernel
