@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamina.saving import architecture, compiled, model_files
+from lamina.saving import architecture, compiled, model_files, state_tree
 
 
 class Files:
@@ -73,6 +73,43 @@ class Files:
             OSError: there is no such file, or it may not be read.
         """
         model_files.load_weights(self, filepath, skip_mismatch, by_name, objects_to_skip)
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """The whole state as a tree of arrays, which JAX's functions take: weights, optimizer, metrics.
+
+        Args:
+            value_format: ``"backend_tensor"`` gives JAX arrays, ``"numpy_array"`` numpy arrays.
+
+        Returns:
+            A dict with ``"trainable_variables"``, ``"non_trainable_variables"``, ``"optimizer_variables"`` and
+            ``"metrics_variables"``. In each, the parts of a variable's path lead to its value. Where two variables
+            have one path, the second has ``_1`` at the end.
+
+        Raises:
+            ValueError: `value_format` is neither.
+
+        Example:
+
+        >>> import lamina
+        >>> model = lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(3, name="dense")], name="small")
+        >>> model.get_state_tree()["trainable_variables"]["small"]["dense"]["kernel"].shape
+        (2, 3)
+        """
+        return state_tree.get(self, value_format)
+
+    def set_state_tree(self, tree: dict[str, Any]) -> None:
+        """Set the state from a tree, or a part of one; all that is in it or, where something is wrong, nothing.
+
+        Args:
+            tree: as `get_state_tree` gives it. An optimizer that has made no step yet takes its state. Metrics that
+                have seen no data yet have no variables, and theirs are passed over. Where the layers of the model have
+                other numbers in their names (``dense_7``), they are matched in order, if everything then fits.
+
+        Raises:
+            ShapeError: a value has another shape than its variable.
+            ValueError: there is no such variable, or a value is no array of numbers.
+        """
+        state_tree.set_(self, tree)
 
     def to_json(self, **kwargs: Any) -> str:
         """What the model is made of, without weights, as JSON; `lamina.models.model_from_json` makes it again.

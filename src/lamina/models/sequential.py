@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core import registry, sharing, tree
+from lamina.core import context, registry, sharing, tree
 from lamina.core.symbolic import KerasTensor, symbolic_leaves
 from lamina.layers.building import all_or_nothing
 from lamina.layers.capturing import revive
@@ -83,7 +83,8 @@ class Sequential(Model):
         if not self._stack and self._input_layer is None:
             self._start_from(layer)
         if self._tensor is not None:
-            self._tensor = self._extend(layer, self._tensor)
+            with context.name_scope(self.name):
+                self._tensor = self._extend(layer, self._tensor)
         self._stack.append(layer)
         self._refresh()
 

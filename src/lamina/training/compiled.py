@@ -57,7 +57,8 @@ class CompiledLoss:
             return
         known = self.output_names is not None or isinstance(y_pred, dict)
         labels = unique(f"{name if known else loss.name}_loss" for name, loss in active.items())
-        self._tracker_of = {name: Mean(name=label) for name, label in zip(active, labels, strict=True)}
+        with context.name_scope("compile_loss"):
+            self._tracker_of = {name: Mean(name=label) for name, label in zip(active, labels, strict=True)}
         in_given_order = isinstance(y_pred, dict) and isinstance(self.given, dict)
         order = [name for name in self.given if name in active] if in_given_order else list(active)
         self.trackers = [self._tracker_of[name] for name in order]
