@@ -42,7 +42,8 @@ class Files:
 
         Args:
             filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files; one that
-                ends in ``.h5`` alone gives the layout of Keras 1 and 2, with layers by name.
+                ends in ``.h5`` alone gives the layout of Keras 1 and 2, with layers by name, one that ends in
+                ``.safetensors`` the weights alone, by their paths.
             overwrite: whether an existing file may be replaced without asking.
             max_shard_size: the most that one of several files holds, in GB.
 
@@ -62,7 +63,7 @@ class Files:
         """Set the weights from a file; all of them, or, where something does not fit, none.
 
         Args:
-            filepath: a file of weights, or a whole model, that Lamina or Keras wrote.
+            filepath: a file of weights, or a whole model, that Lamina or Keras wrote; or ``.safetensors``.
             skip_mismatch: whether layers that do not fit are left as they are, with a warning.
             by_name: for ``.h5`` files of Keras 1 and 2: match layers by name instead of by their order.
             objects_to_skip: layers to leave as they are.

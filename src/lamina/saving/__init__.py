@@ -17,7 +17,14 @@ from lamina.core.registry import deserialize as deserialize_keras_object
 from lamina.core.registry import serialize as serialize_keras_object
 
 #: They need the classes of models, which stand above this package.
-_FILES = ("load_model", "load_weights", "save_model", "save_weights")
+_FILES = {
+    "load_model": "model_files",
+    "load_weights": "model_files",
+    "save_model": "model_files",
+    "save_weights": "model_files",
+    "load_safetensors": "interop.safetensors",
+    "save_safetensors": "interop.safetensors",
+}
 
 __all__ = [
     "CustomObjectScope",
@@ -27,9 +34,11 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_safetensors",
     "load_weights",
     "register_keras_serializable",
     "save_model",
+    "save_safetensors",
     "save_weights",
     "serialize_keras_object",
 ]
@@ -38,5 +47,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _FILES:
         importlib.import_module("lamina.models")
-        return getattr(importlib.import_module("lamina.saving.model_files"), name)
+        return getattr(importlib.import_module(f"lamina.saving.{_FILES[name]}"), name)
     raise AttributeError(f"module 'lamina.saving' has no attribute {name!r}")

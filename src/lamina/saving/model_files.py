@@ -12,12 +12,14 @@ from typing import Any
 
 from lamina.saving import keras_archive, sharded, weight_store
 from lamina.saving.atomic import writing
+from lamina.saving.interop import safetensors
 from lamina.saving.safety.archive import open_archive
 from lamina.saving.safety.errors import FileProblem, naming
 from lamina.saving.safety.hdf5 import Group, open_hdf5
 from lamina.shapes.errors import ShapeError
 
 _WHOLE = (".h5", ".hdf5", ".hd5")
+_SAFETENSORS = ".safetensors"
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 
 
@@ -106,7 +108,8 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
     Args:
         model: the model, built.
         filepath: where to: a name that ends in ``.weights.h5``, or in ``.weights.json`` for several files. A name
-            that ends in ``.h5`` alone gives the layout of Keras 1 and 2, with layers by name.
+            that ends in ``.h5`` alone gives the layout of Keras 1 and 2, with layers by name; one that ends in
+            ``.safetensors`` the weights alone, by their paths (see `save_safetensors`).
         overwrite: whether an existing file may be replaced without asking.
         max_shard_size: the most that one of several files holds, in GB.
 
@@ -117,7 +120,8 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
     path = _target(filepath)
     ending = ".weights.h5" if max_shard_size is None else ".weights.json"
     layered = max_shard_size is None and path.suffix in _WHOLE and not path.name.endswith(ending)
-    if not layered and not path.name.endswith(ending):
+    by_path = max_shard_size is None and path.suffix == _SAFETENSORS
+    if not layered and not by_path and not path.name.endswith(ending):
         how = "" if max_shard_size is None else "with `max_shard_size`, "
         raise ValueError(f"`filepath`={str(path)!r}: {how}expected a name that ends in {ending}")
     if not model.built:
@@ -129,6 +133,9 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
         return
     if layered:
         _legacy().save_weights_h5(model, path)
+        return
+    if by_path:
+        safetensors.save_safetensors(model, path)
         return
     with writing(path) as file:
         weight_store.write_hdf5(model, file)
@@ -145,7 +152,7 @@ def load_weights(
 
     Args:
         model: the model, built.
-        filepath: a file of weights, or a whole model, that Lamina or Keras wrote.
+        filepath: a file of weights, or a whole model, that Lamina or Keras wrote; or ``.safetensors``.
         skip_mismatch: whether layers that do not fit are left as they are, with a warning.
         by_name: for ``.h5`` files of Keras 1 and 2: match layers by name instead of by their order.
         objects_to_skip: layers to leave as they are.
@@ -156,6 +163,11 @@ def load_weights(
         OSError: there is no such file, or it may not be read.
     """
     path = _existing(filepath)
+    if _is_safetensors(path):
+        if by_name:
+            raise ValueError("`by_name`=True: in .safetensors all is by name; `skip_mismatch` passes over what differs")
+        safetensors.load_safetensors(model, path, skip_mismatch, objects_to_skip)
+        return
     misfit: ShapeError | None = None
     with naming(path), _weights_in(path) as root:
         if root is None or "layer_names" in root.attributes or "model_weights" in root.groups:
@@ -239,6 +251,13 @@ def _kind(path: Path) -> bytes | None:
             file.seek(place)
             first, place = file.read(8), place * 2
         return _HDF5 if first == _HDF5 else None
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Told by the name or, where that says nothing, by how it begins."""
+    if not path.is_file() or _kind(path) is not None or path.name.endswith(".weights.json"):
+        return False
+    return path.suffix == _SAFETENSORS or safetensors.is_safetensors(path)
 
 
 def _may_write(path: Path, overwrite: bool) -> bool:
