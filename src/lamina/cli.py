@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import os
 from typing import Annotated, Any
 
 import typer
@@ -103,6 +104,30 @@ def check(
     Console(highlight=False, soft_wrap=True).print(outcome)
     if not outcome.is_clean:
         raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    file: Annotated[str, typer.Argument(help="A model or weights: .keras, .h5, .json, .safetensors or .npz.")],
+    weights: Annotated[bool, typer.Option("--weights", help="Sum up the values of each weight.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for scripts.")] = False,
+) -> None:
+    """Show what a file is: who wrote it, what goes in and comes out, its layers. Nothing in it is run."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing is computed: leave the accelerator to others
+    from lamina.reports.file_report import clean
+    from lamina.reports.file_report import show as make_report
+
+    try:
+        report = make_report(file, weights=weights)
+    except (ValueError, OSError) as error:
+        typer.secho("\n".join(clean(line, 2000) for line in str(error).splitlines()), err=True, fg="red")
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(report.to_json())
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(report)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import context
-from lamina.core.symbolic import trace_call
+from lamina.core.symbolic import symbolic_leaves, trace_call
 from lamina.layers import checking
 from lamina.layers.layer import Layer
 from lamina.shapes.signatures import Axes
@@ -77,14 +77,20 @@ class Recorder:
         """Names of a tensor's axes as far as they are known, ``""`` for the others."""
         return self._names.get(id(tensor), (None, ("",) * len(tensor.shape)))[1]
 
-    def _name(self, tensor: Any, names: Names) -> None:
+    def name(self, tensor: Any, names: Names) -> None:
+        """Give names to those axes of a tensor that have none."""
         merged = tuple(old or new for old, new in zip(self.names_of(tensor), names, strict=True))
         self._names[id(tensor)] = (tensor, merged)
+
+    def name_call(self, operation: Any, inputs: Any, outputs: Any) -> list[Names]:
+        """Name the axes of what a layer takes and gives; the names of those of its outputs."""
+        self._name_inputs(operation, inputs)
+        return self._name_outputs(operation, inputs, outputs)
 
     def _name_inputs(self, operation: Any, inputs: Any) -> None:
         signature = checking.signature_of(operation) if isinstance(operation, Layer) else None
         for place, tensor in enumerate(checking.input_leaves(inputs) if signature is not None else []):
-            self._name(tensor, _own_names(signature.input_axes(place), tensor.shape))  # type: ignore[union-attr]
+            self.name(tensor, _own_names(signature.input_axes(place), tensor.shape))  # type: ignore[union-attr]
 
     def _name_outputs(self, operation: Any, inputs: Any, outputs: Any) -> list[Names]:
         """Names from the signature; under its open part, those of the input's axes."""
@@ -93,11 +99,11 @@ class Recorder:
         leaves = jax.tree.leaves(outputs)
         for place, tensor in enumerate(leaves):
             if signature is not None:
-                self._name(tensor, _own_names(signature.output_axes(place), tensor.shape))
+                self.name(tensor, _own_names(signature.output_axes(place), tensor.shape))
             taken = signature.input_axes(0) if signature is not None else None
             given = signature.output_axes(place) if signature is not None else None
             for source in sources[:1] if signature is not None else sources:
-                self._name(tensor, _passed_on(taken, given, self.names_of(source), source.shape, tensor.shape))
+                self.name(tensor, _passed_on(taken, given, self.names_of(source), source.shape, tensor.shape))
         return [self.names_of(tensor) for tensor in leaves]
 
 
@@ -152,3 +158,23 @@ def observe(model: Layer, *inputs: Any, **kwargs: Any) -> Observation:
     for entry, specs in zip(recorder.seen, outputs, strict=True):
         entry.outputs = specs
     return Observation(recorder.seen, input_axes)
+
+
+def axes_in_graph(graph: Any) -> Callable[[Any], Names]:
+    """What names the axes of a graph's symbolic tensors, from the signatures of its layers; nothing is traced."""
+    recorder = Recorder()
+    _name_graph(graph, recorder)
+    return recorder.names_of
+
+
+def _name_graph(graph: Any, recorder: Recorder) -> None:
+    for node in graph.nodes:
+        inner = getattr(node.operation, "_graph", None)
+        if inner is not None:
+            _name_graph(inner, recorder)
+            ends = (inner.input_tensors, node.inputs), (inner.output_tensors, symbolic_leaves(node.outputs))
+            for inside, outside in [pair for tensors in ends for pair in zip(*tensors, strict=False)]:
+                if len(inside.shape) == len(outside.shape):
+                    recorder.name(outside, recorder.names_of(inside))
+        inputs = node.args[0] if node.args else next(iter(node.kwargs.values()), None)
+        recorder.name_call(node.operation, inputs, node.outputs)

@@ -41,6 +41,7 @@ __all__ = [
     "save_safetensors",
     "save_weights",
     "serialize_keras_object",
+    "show",
 ]
 
 
@@ -48,4 +49,6 @@ def __getattr__(name: str) -> Any:
     if name in _FILES:
         importlib.import_module("lamina.models")
         return getattr(importlib.import_module(f"lamina.saving.{_FILES[name]}"), name)
+    if name == "show":
+        return importlib.import_module("lamina.reports.file_report").show
     raise AttributeError(f"module 'lamina.saving' has no attribute {name!r}")

@@ -62,7 +62,7 @@ def _is_graph(name: str, settings: Config) -> bool:
     return True
 
 
-def _is_operation(entry: Config) -> bool:
+def is_operation(entry: Config) -> bool:
     """Whether Keras 3 wrote a function's call; in `.h5` files it leaves out what tells them from layers otherwise."""
     settings = entry.get("config")
     if "module" in entry or not isinstance(settings, dict) or "layers" in settings:
@@ -121,7 +121,7 @@ def _graph(entry: Config, era: Era) -> Config:
         if tf_ops.is_operation(layer):
             layers.append(tf_ops.upgrade_operation(layer))
             continue
-        if era.major >= 3 and _is_operation(layer):
+        if era.major >= 3 and is_operation(layer):
             layers.append({**layer, "module": "keras.src.ops.numpy", "registered_name": layer["class_name"]})
             continue
         kept = {key: layer[key] for key in ("name", "inbound_nodes") if key in layer}
