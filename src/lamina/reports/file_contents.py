@@ -116,11 +116,11 @@ def _file(path: Path, stack: contextlib.ExitStack) -> Contents:
         return _zip(stack.enter_context(open_archive(path)), stack)
     if _is_hdf5(path):
         return _hdf5(stack.enter_context(open_hdf5(path)))
-    if head.lstrip()[:1] in (b"{", b"["):
-        return _json(path, stack)
-    if is_safetensors(path, head):
+    if is_safetensors(path, head):  # before JSON: the length in front may look like a bracket
         arrays, notes = of_safetensors(path)
         return Contents("arrays", "arrays, safetensors", arrays=arrays, metadata=notes)
+    if head.lstrip()[:1] in (b"{", b"["):
+        return _json(path, stack)
     raise FileProblem(f"{path}: it is {_what(head)}; what can be shown are {UNDERSTOOD}")
 
 

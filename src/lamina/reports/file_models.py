@@ -109,6 +109,9 @@ def make(description: Any, available: int | None, problems: list[str]) -> Made |
     Raises:
         FileProblem: its sizes are absurd.
     """
+    if stand_ins.layers_of(description) is None and stand_ins.has_code(description):
+        problems.append(f"the model {stand_ins.CODE}")
+        return None
     try:
         with making(description, available):
             model = keras_archive.make(description, None, compile=False, safe_mode=True)
@@ -165,7 +168,11 @@ def _part_of_graph(settings: Any, problems: list[str]) -> Made | None:
     if not inputs or not computed:
         return None
     ends = [(str(end[0]), _tensor_at(restored, end)) for end in _ends(settings.get("output_layers"))]
-    return Made(Model(inputs, computed), False, ends)
+    try:
+        return Made(Model(inputs, computed), False, ends)
+    except ValueError as error:
+        problems.append(shorten(str(error)))
+        return None
 
 
 def _call_next(restored: Restored, entry: Any, operation: Any, calls: list[Any], problems: list[str]) -> bool:

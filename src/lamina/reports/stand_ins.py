@@ -189,12 +189,14 @@ def stand_in(entry: Config, problem: str, calls: Any) -> Config:
 
 def _problem(entry: Config, modern: Callable[[Config], Config]) -> str | None:
     """Why a layer cannot be made."""
-    if _has_code(entry):
+    if has_code(entry):
         return CODE
     if entry.get("class_name") == "Merge":  # it may stand for a model of its own, and is made with that
         return None
     try:
         described = modern(entry)
+        if has_code(described):  # Keras 1 and 2 wrote it in other ways
+            return CODE
         if ".ops." in str(described.get("module")):
             return None
         bare = {k: v for k, v in described.items() if k not in ("name", "inbound_nodes", "build_config")}
@@ -205,7 +207,8 @@ def _problem(entry: Config, modern: Callable[[Config], Config]) -> str | None:
     except FileProblem:
         raise
     except Exception as error:
-        return UNKNOWN if _is_unknown(entry) else shorten(str(error))
+        said = shorten(str(error)).removeprefix(f"{entry.get('class_name')} {name_of(entry)!r}: ")
+        return UNKNOWN if _is_unknown(entry) else said
     return None if isinstance(layer, Layer) else f"{entry.get('class_name')!r} is no layer"
 
 
@@ -228,13 +231,13 @@ def _is_unknown(entry: Config) -> bool:
     return name not in known and tables.CLASSES.get(name.removeprefix("Addons>")) not in known
 
 
-def _has_code(value: Any) -> bool:
+def has_code(value: Any) -> bool:
     """Whether the body of a Python lambda is in a description."""
     if isinstance(value, dict):
         if value.get("class_name") == "__lambda__" or value.get("function_type") == "lambda":
             return True
-        return any(_has_code(inner) for inner in value.values())
-    return any(_has_code(inner) for inner in value) if isinstance(value, list) else False
+        return any(has_code(inner) for inner in value.values())
+    return any(has_code(inner) for inner in value) if isinstance(value, list) else False
 
 
 # Shapes that the file notes
