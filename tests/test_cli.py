@@ -1,5 +1,6 @@
 """The command `lamina`."""
 
+import json
 import subprocess
 import sys
 
@@ -24,7 +25,7 @@ def test_version():
 def test_help_lists_the_commands():
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("tour", "explain", "check"):
+    for command in ("tour", "explain", "check", "show"):
         assert command in result.output
         assert run(command, "--help").exit_code == 0
     assert run().exit_code == 2  # no command: the help is shown
@@ -145,3 +146,30 @@ def test_a_tour_whose_model_is_no_better_has_status_1(monkeypatch):
     assert run("tour", "LSTM").exit_code == 1
     assert run("tour").exit_code == 1
     assert led == [["lstm"], None]
+
+
+def test_show(tmp_path):
+    path = tmp_path / "model.keras"
+    layers = [lamina.Input(("length", 8), name="sound"), lamina.layers.LSTM(3, name="lstm")]
+    lamina.Sequential(layers).save(path)
+    result = run("show", str(path), "--weights")
+    assert result.exit_code == 0, result.output
+    assert "(batch, time, features=8)" in result.output
+    assert "lstm (LSTM)" in result.output
+    assert "lstm/lstm_cell/kernel" in result.output
+    described = json.loads(run("show", "--json", str(path)).stdout)
+    assert (described["parameters"], described["layers"][0]["output_shapes"]) == (144, [[None, 3]])
+    assert "weights" not in described
+    assert len(json.loads(run("show", "--json", "--weights", str(path)).stdout)["weights"]) == 3
+
+
+@pytest.mark.parametrize("name", ["nowhere.keras", "text.h5", "broken.keras"])
+def test_show_of_what_is_no_model_has_status_1(name, tmp_path):
+    (tmp_path / "text.h5").write_text("words \x1b[2J")
+    (tmp_path / "broken.keras").write_bytes(b"PK\x03\x04 and no more")
+    for options in ([], ["--json"]):
+        result = run("show", str(tmp_path / name), *options)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert name in result.stderr
+        assert "Traceback" not in result.stderr
+        assert "\x1b" not in result.stderr

@@ -355,6 +355,9 @@ def test_safetensors(tmp_path):
     report = show(safetensors(tmp_path / "a", {"kernel": entry, "half": half}, data, format="np"), weights=True)
     assert [(v.path, v.dtype, v.mean) for v in report.values] == [("kernel", "float32", 2.5), ("half", "bfloat16", 1.0)]
     assert report.contents.metadata == {"format": "np"}
+    saved = tmp_path / "model.safetensors"
+    lamina.saving.save_safetensors(listener(), saved)
+    assert show(saved).parameters == listener().count_params()
     for change in (
         {"data_offsets": [0, 20]},
         {"data_offsets": [24, 48]},

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lamina.reports.file_arrays import StoredArray, is_safetensors, of_dataset, of_npz, of_safetensors
+from lamina.reports.file_arrays import StoredArray, of_dataset, of_npz, of_safetensors
 from lamina.saving import keras_archive, sharded
+from lamina.saving.interop.safetensors import is_safetensors, read_metadata
 from lamina.saving.legacy import descriptions, reading
 from lamina.saving.legacy.era import Era, era_of
 from lamina.saving.legacy.groups import names_in, names_of_weights
@@ -116,9 +117,8 @@ def _file(path: Path, stack: contextlib.ExitStack) -> Contents:
         return _zip(stack.enter_context(open_archive(path)), stack)
     if _is_hdf5(path):
         return _hdf5(stack.enter_context(open_hdf5(path)))
-    if is_safetensors(path, head):  # before JSON: the length in front may look like a bracket
-        arrays, notes = of_safetensors(path)
-        return Contents("arrays", "arrays, safetensors", arrays=arrays, metadata=notes)
+    if is_safetensors(path):  # before JSON: the length in front may look like a bracket
+        return Contents("arrays", "arrays, safetensors", arrays=of_safetensors(path), metadata=read_metadata(path))
     if head.lstrip()[:1] in (b"{", b"["):
         return _json(path, stack)
     raise FileProblem(f"{path}: it is {_what(head)}; what can be shown are {UNDERSTOOD}")
@@ -152,8 +152,9 @@ def _is_hdf5(path: Path) -> bool:
 def _folder(path: Path, stack: contextlib.ExitStack) -> Contents:
     config = path / keras_archive.CONFIG
     if not config.is_file():
-        saved = (path / "saved_model.pb").is_file()
-        what = "a SavedModel of TensorFlow" if saved else f"a folder without {keras_archive.CONFIG}"
+        marks = {"saved_model.pb": "a SavedModel of TensorFlow", "_CHECKPOINT_METADATA": "a checkpoint of Orbax"}
+        what = next((words for name, words in marks.items() if (path / name).is_file()), None)
+        what = what or f"a folder without {keras_archive.CONFIG}"
         raise FileProblem(f"{path}: it is {what}; what can be shown are {UNDERSTOOD}")
     check_folder(path)
     texts = {}

@@ -156,6 +156,17 @@ def read_header(filepath: Any) -> dict[str, Tensor]:
         return _read_header(file)
 
 
+def read_metadata(filepath: Any) -> dict[str, str]:
+    """The texts that a ``.safetensors`` file keeps beside its arrays.
+
+    Raises:
+        ValueError: it is no such file, or is damaged.
+        OSError: there is no such file, or it may not be read.
+    """
+    with open(filepath, "rb") as file, naming(filepath):
+        return _parts(file)[1]
+
+
 def is_safetensors(path: Path) -> bool:
     """Whether a file looks like one: the format has no mark, but begins with a length and a brace."""
     with open(path, "rb") as file:
@@ -196,6 +207,14 @@ def _bytes(array: np.ndarray) -> Any:
 
 
 def _read_header(file: BinaryIO) -> dict[str, Tensor]:
+    header, _, base = _parts(file)
+    tensors = [_tensor(name, entry, base) for name, entry in header.items()]
+    _check_places(tensors, base, file.seek(0, os.SEEK_END))
+    return {tensor.name: tensor for tensor in tensors}
+
+
+def _parts(file: BinaryIO) -> tuple[dict[str, Any], dict[str, str], int]:
+    """What the header says of arrays, the texts in it, and where it ends."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size < 10:
@@ -209,9 +228,7 @@ def _read_header(file: BinaryIO) -> dict[str, Tensor]:
     metadata = header.pop(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise FileProblem(f"{_METADATA} is no object of texts")
-    tensors = [_tensor(name, entry, length + 8) for name, entry in header.items()]
-    _check_places(tensors, length + 8, size)
-    return {tensor.name: tensor for tensor in tensors}
+    return header, metadata, length + 8
 
 
 def _tensor(name: str, entry: Any, base: int) -> Tensor:
