@@ -28,7 +28,8 @@ Step = Callable[[Any], Any]
 #: Seconds that all attempts for one error may take together.
 LIMIT = 0.3
 
-_UNTRACED = ("optimizer", "_programs", "_compile_loss", "_compile_metrics", "_loss_tracker", "history", "_trainables")
+_UNTRACED = ("optimizer", "_programs", "_direct", "_compile_loss", "_compile_metrics", "_loss_tracker")
+_UNTRACED += ("history", "_trainables")
 
 
 class Layers:

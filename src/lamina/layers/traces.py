@@ -96,6 +96,20 @@ def _in_plain_steps(key: Hashable | None, layer: Any) -> Iterator[None]:
         yield
 
 
+def is_known(layer: Any) -> bool:
+    """Whether a layer runs nothing but Lamina's own code, so that it does the same each time."""
+    try:
+        _of(layer)
+    except _Unknown:
+        return False
+    return True
+
+
+def is_own(thing: Any) -> bool:
+    """Whether a class or function is of Lamina or JAX."""
+    return thing.__module__.startswith(("lamina.", "jax.")) and "<locals>" not in thing.__qualname__
+
+
 def forget() -> None:
     """Trace everything afresh."""
     _kept.clear()
@@ -122,16 +136,12 @@ def _of_object(value: Any) -> Hashable:
             return (DTypePolicy, value.name)
         case Initializer() | Regularizer() | Constraint() | SeedGenerator():
             return (type(value),)  # what they give may differ, its shape does not
-        case types.FunctionType() | type() if _is_own(value):
+        case types.FunctionType() | type() if is_own(value):
             return value
-        case WeightLists() if _is_own(type(value)) and value.activity_regularizer is None:  # type: ignore[attr-defined]
+        case WeightLists() if is_own(type(value)) and value.activity_regularizer is None:  # type: ignore[attr-defined]
             return (type(value), *_attributes(vars(value).items()))
     raise _Unknown
 
 
 def _attributes(items: Iterable[tuple[str, Any]]) -> list[Hashable]:
     return [(name, _of(value)) for name, value in items if name not in _BESIDE]
-
-
-def _is_own(thing: Any) -> bool:
-    return thing.__module__.startswith(("lamina.", "jax.")) and "<locals>" not in thing.__qualname__

@@ -12,6 +12,7 @@ from lamina.layers.layer import Layer
 from lamina.models import graph_config, summary
 from lamina.models.files import Files
 from lamina.models.graph import Graph
+from lamina.training import direct
 from lamina.training.trainer import Trainer
 
 
@@ -106,6 +107,16 @@ class Model(Files, Trainer, Layer):
         raise ValueError(f"{self.name!r} has no layer {name!r}{hint}; it has {[x.name for x in self.layers]}")
 
     # Running
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Outputs for tensors; symbolic tensors extend the graph of another model.
+
+        Arrays of a shape that came before run through a compiled program, where all layers are Lamina's own.
+        """
+        if len(args) == 1 and kwargs.keys() <= {"training"}:
+            training = kwargs.get("training")
+            return direct.call(self, args[0], training, lambda: Layer.__call__(self, *args, **kwargs))
+        return super().__call__(*args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Outputs for inputs ``(batch, ...)``; an only output comes without the list it was declared in."""

@@ -33,6 +33,10 @@ class Programs:
         self.paces: collections.defaultdict[Any, Pace] = collections.defaultdict(Pace)
         self._kept: dict[tuple[Any, ...], Program] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy of a model compiles its own."""
+        return Programs, (self.compiled,)
+
     def get(self, kind: str, step: Step, key: tuple[Any, ...]) -> Program:
         """The step, compiled on first use; a training step's state is donated: its old values are gone."""
         return self._get(kind, ("one", *key), lambda: step)
@@ -107,10 +111,14 @@ class Program:
         """Compile for data of these shapes, so that the call itself is short."""
         if self.compiled:
             self.prepare(state, data)
-            self._made[shapes_of(data)].result()
+            self.compiled_for(data)
+
+    def compiled_for(self, data: Any) -> Any:
+        """The compiled function for data of these shapes, which was prepared."""
+        return self._made[shapes_of(data)].result()
 
     def __call__(self, state: Any, data: Any) -> tuple[Any, Any]:
-        run = self._made[shapes_of(data)].result() if self.compiled else self._run
+        run = self.compiled_for(data) if self.compiled else self._run
         logs, state = run(state, data)
         return ({name: logs[name] for name in self._order} if self._order else logs), state
 

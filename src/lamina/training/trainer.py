@@ -17,13 +17,14 @@ from lamina.core import checks, tree
 from lamina.core.variable import Variable
 from lamina.metrics import Mean
 from lamina.metrics.resolve import is_family
-from lamina.training import compiled, feeding, loops
+from lamina.training import compiled, direct, feeding, loops
 from lamina.training.callbacks import History
 from lamina.training.feeding import make_feed
 from lamina.training.frozen import Trainables
 from lamina.training.interrupts import interruptible
 from lamina.training.preparation import Preparation, describing
 from lamina.training.programs import Programs
+from lamina.training.progress import verbosity
 from lamina.training.steps import unpack_x_y_sample_weight
 
 
@@ -43,12 +44,13 @@ class Trainer(Preparation):
         self._compile_loss = None
         self._compile_metrics = None
         self._compile_arguments: dict[str, Any] = {}
-        self._programs = Programs(compiled=True)
+        self._programs, self._direct = Programs(compiled=True), direct.Direct()
         self._output_specs: Any = None
         self._trainables: Trainables | None = None
 
     def _forget_programs(self) -> None:
         self._programs = Programs(compiled=not self.run_eagerly and self.jit_compile is not False)
+        self._direct = direct.Direct()
 
     def compile(
         self,
@@ -261,12 +263,17 @@ class Trainer(Preparation):
             steps: number of batches to take.
             callbacks: callbacks to call along the way.
         """
-        feed = make_feed(x, batch_size=batch_size, steps=steps)
-        with contextlib.closing(feed):
-            with describing(self, feed):
-                self._check_inputs(feed.first()[0])
-            silent.data(self, getattr(feed, "arrays", feed.first())[0])
-            return loops.run_predict(self, feed, verbose, callbacks)
+
+        def run() -> Any:
+            feed = make_feed(x, batch_size=batch_size, steps=steps)
+            with contextlib.closing(feed):
+                with describing(self, feed):
+                    self._check_inputs(feed.first()[0])
+                silent.data(self, getattr(feed, "arrays", feed.first())[0])
+                return loops.run_predict(self, feed, verbose, callbacks)
+
+        is_simple = steps is None and not callbacks and verbosity(verbose) == 0
+        return direct.predict(self, x, batch_size, run) if is_simple else run()
 
     @on_data
     def train_on_batch(

@@ -7,6 +7,7 @@ from lamina.training.callbacks.callback import Callback, History
 from lamina.training.callbacks.callback_list import CallbackList
 from lamina.training.callbacks.checkpoint import ModelCheckpoint
 from lamina.training.callbacks.logs import CSVLogger, LambdaCallback, ProgbarLogger
+from lamina.training.callbacks.orbax import OrbaxCheckpoint
 from lamina.training.callbacks.rates import LearningRateScheduler, ReduceLROnPlateau
 from lamina.training.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
@@ -20,6 +21,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OrbaxCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "TerminateOnNaN",

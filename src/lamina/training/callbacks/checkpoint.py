@@ -5,13 +5,82 @@ from __future__ import annotations
 import os
 import string
 from pathlib import Path
+from typing import Any
 
 from lamina.core import checks
 from lamina.training.callbacks.callback import Callback, Logs
 from lamina.training.callbacks.monitor import Monitor
 
 
-class ModelCheckpoint(Callback):
+class Saver(Callback):
+    """Says when something is saved: after each epoch or every so many batches, always or when a metric is best.
+
+    Args: those of `ModelCheckpoint`. A class derived from this one says in `write` what is saved where.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        verbose: int,
+        save_best_only: bool,
+        save_weights_only: bool,
+        mode: str,
+        save_freq: int | str,
+        initial_value_threshold: float | None,
+    ):
+        self.monitor, self.verbose = monitor, verbose
+        self._monitor = Monitor(type(self).__name__, monitor, mode)
+        self.save_best_only, self.save_weights_only = bool(save_best_only), bool(save_weights_only)
+        if save_freq != "epoch" and (not checks.is_whole(save_freq) or int(save_freq) < 1):
+            raise ValueError(f"`save_freq`={save_freq!r}: expected 'epoch' or a positive number of batches")
+        self.save_freq = save_freq
+        threshold = initial_value_threshold
+        self.best = None if threshold is None else checks.real("initial_value_threshold", threshold)
+        self._epoch = 0
+        self._batches = 0
+
+    def write(self, epoch: int, batch: int | None, logs: Logs) -> Any:
+        """Save; what is given back is shown to the user as the place."""
+        raise TypeError(f"{type(self).__name__} does not say what is saved: it has no `write`")
+
+    def uses_batches(self, mode: str) -> bool:
+        return mode == "train" and self.save_freq != "epoch"
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        self._batches += 1
+        if self._batches % int(self.save_freq) == 0:
+            self._save(self._epoch, batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, None, logs)
+
+    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        said = f"\nEpoch {epoch + 1}: "
+        if self.save_best_only:
+            current = self._monitor.read(logs, self.model, instead=" to be best in, so nothing is saved")
+            if current is None:
+                return
+            if not self._monitor.better(current, self.best):
+                if self.verbose:
+                    print(f"{said}{self.monitor} is {current:.5f}, not better than {self._shown_best()}")
+                return
+            said += f"{self.monitor} went from {self._shown_best()} to {current:.5f}; "
+            self.best = current
+        place = self.write(epoch, batch, logs)
+        if self.verbose:
+            print(f"{said}saved {place}")
+
+    def _shown_best(self) -> str:
+        return "nothing" if self.best is None else f"{self.best:.5f}"
+
+
+class ModelCheckpoint(Saver):
     """Saves the model, or its weights, after each epoch or every so many batches.
 
     A file is put in its place when it is whole, so a crash leaves the earlier one.
@@ -48,18 +117,9 @@ class ModelCheckpoint(Callback):
         save_freq: int | str = "epoch",
         initial_value_threshold: float | None = None,
     ):
+        super().__init__(monitor, verbose, save_best_only, save_weights_only, mode, save_freq, initial_value_threshold)
         self.filepath = os.fspath(filepath)
-        self.monitor, self.verbose = monitor, verbose
-        self._monitor = Monitor("ModelCheckpoint", monitor, mode)
-        self.save_best_only, self.save_weights_only = bool(save_best_only), bool(save_weights_only)
-        if save_freq != "epoch" and (not checks.is_whole(save_freq) or int(save_freq) < 1):
-            raise ValueError(f"`save_freq`={save_freq!r}: expected 'epoch' or a positive number of batches")
-        self.save_freq = save_freq
-        threshold = initial_value_threshold
-        self.best = None if threshold is None else checks.real("initial_value_threshold", threshold)
         self._check_path()
-        self._epoch = 0
-        self._batches = 0
 
     def _check_path(self) -> None:
         allowed = (".weights.h5",) if self.save_weights_only else (".keras", ".h5")
@@ -69,44 +129,13 @@ class ModelCheckpoint(Callback):
                 f"`filepath`={self.filepath!r}: {which}expected a name that ends in {' or '.join(allowed)}"
             )
 
-    def uses_batches(self, mode: str) -> bool:
-        return mode == "train" and self.save_freq != "epoch"
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches % int(self.save_freq) == 0:
-            self._save(self._epoch, batch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(epoch, None, logs)
-
-    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
-        said = f"\nEpoch {epoch + 1}: "
-        if self.save_best_only:
-            current = self._monitor.read(logs, self.model, instead=" to be best in, so nothing is saved")
-            if current is None:
-                return
-            if not self._monitor.better(current, self.best):
-                if self.verbose:
-                    print(f"{said}{self.monitor} is {current:.5f}, not better than {self._shown_best()}")
-                return
-            said += f"{self.monitor} went from {self._shown_best()} to {current:.5f}; "
-            self.best = current
+    def write(self, epoch: int, batch: int | None, logs: Logs) -> Path:
+        """Save the model, or its weights; where."""
         path = self._path(epoch, batch, logs)
         path.parent.mkdir(parents=True, exist_ok=True)
         write = self.model.save_weights if self.save_weights_only else self.model.save
         write(path, overwrite=True)
-        if self.verbose:
-            print(f"{said}saved {path}")
-
-    def _shown_best(self) -> str:
-        return "nothing" if self.best is None else f"{self.best:.5f}"
+        return path
 
     def _path(self, epoch: int, batch: int | None, logs: Logs) -> Path:
         values = {**(logs or {}), "epoch": epoch + 1}
