@@ -54,7 +54,7 @@ def _where_batch_ends(nodes: Sequence[Any], inputs: Sequence[KerasTensor]) -> An
 
 
 def _warn_of_rows(model: Any, node: Any, shape: Sequence[Any], counted: str = "") -> None:
-    operation = getattr(node, "operation", None)
+    operation: Any = getattr(node, "operation", None)
     who = describe(operation) if hasattr(operation, "name") else getattr(node, "name", f'"{model.name}"')
     what = counted or f"the output has the shape {dims.show_shape(shape)}"
     if type(operation).__name__ == "Concatenate":

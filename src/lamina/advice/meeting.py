@@ -108,7 +108,7 @@ class Meeting:
         """How the loss is given, beside those of other outputs; ``""`` where these are not plain names."""
         if len(self.outputs) < 2:
             return f'loss="{loss}"'
-        given = self.losses
+        given: Any = self.losses
         named = isinstance(given, dict) and self.outputs[self.place] in given
         if named and all(isinstance(entry, str) for entry in given.values()):
             entries = {**given, self.outputs[self.place]: loss}

@@ -28,8 +28,10 @@ Step = Callable[[Any], Any]
 #: Seconds that all attempts for one error may take together.
 LIMIT = 0.3
 
-_UNTRACED = ("optimizer", "_programs", "_direct", "_compile_loss", "_compile_metrics", "_loss_tracker")
-_UNTRACED += ("history", "_trainables")
+_UNTRACED = (
+    *("optimizer", "_programs", "_direct", "_compile_loss", "_compile_metrics", "_loss_tracker"),
+    *("history", "_trainables"),
+)
 
 
 class Layers:
@@ -71,7 +73,8 @@ def traced(function: Callable[..., Any], *specs: Any) -> Any:
 
     with quiet():
         try:
-            return jax.eval_shape(run, *specs)
+            with conditions.collecting():  # of no interest
+                return tracing.trace_open(run, specs)
         except Exception as error:
             if not tracing.is_inconclusive(error):
                 return None

@@ -29,7 +29,7 @@ def check(model: Any, feed: Feed, argument: str = "") -> None:
     Raises:
         ShapeError: a batch would be larger or smaller.
     """
-    graph = getattr(model, "_graph", None)
+    graph: Any = getattr(model, "_graph", None)
     sizes = {t.dims[0] for t in graph.input_tensors} if graph is not None else set()
     arrays = getattr(feed, "arrays", None)
     if len(sizes) != 1 or not all(map(dims.is_known, sizes)) or arrays is None:

@@ -64,8 +64,9 @@ def fixed_batch(case: Case) -> Iterator[Fix | None]:
         if not isinstance(node, ast.Call):
             return ""
         for shape in [*node.args, *(k.value for k in node.keywords)]:
-            first = shape.elts[0] if isinstance(shape, (ast.Tuple, ast.List)) and shape.elts else None
-            if first is not None and _value(first, case.layer) in sizes:
+            if not isinstance(shape, (ast.Tuple, ast.List)) or not shape.elts:
+                continue
+            if _value(shape.elts[0], case.layer) in sizes:
                 shape.elts[0] = ast.parse(f"{ops}.shape({tensor})[0]", mode="eval").body
                 return ast.unparse(node)
         return ""

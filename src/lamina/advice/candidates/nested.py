@@ -40,7 +40,7 @@ def _other_width(case: Case, width: int) -> Iterator[Fix | None]:
                 return
             continue
         trial = trying.Trial(_identity, (inner.output_tensors,), {}, True)
-        last = next((p for p in trial.producers() if isinstance(getattr(p, "units", None), int)), None)
+        last: Any = next((p for p in trial.producers() if isinstance(getattr(p, "units", None), int)), None)
         new = trying.fresh(last, units=width) if last is not None else None
         result = trial.attempt(changes={last: new}) if new is not None else None
         if result is not None and _takes(case, result):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,7 +97,7 @@ def _cut_array(case: Case, operation: Operation) -> Iterator[Fix | None]:
             continue
         for size in (int(s) for other in case.shapes for s in other if dims.is_known(s)):
             if 1 < size < tensor.shape[0]:
-                result = case.trial.attempt(before={place: lambda x, size=size: x[:size]})
+                result = case.trial.attempt(before={place: operator.itemgetter(slice(size))})
                 name = case.input_name(place)
                 if result is not None:
                     code = names.indexed(name, f"[:{size}]")

@@ -159,7 +159,7 @@ def _other_columns(case: Case, size: int, adapted: int) -> Iterator[Fix | None]:
         title = f"give all {adapted} columns that it was adapted to"
         yield case.new_input(title, source, (*source.dims[1:-1], adapted))
     result = case.trial.attempt(layer=trying.fresh(case.layer))
-    axes = getattr(case.layer, "axis", ())
+    axes: Any = getattr(case.layer, "axis", ())
     if result is not None and len(axes) == 1:
         kind, given = type(case.layer).__name__, f"axis={axes[0]}" if axes[0] != -1 else ""
         code = f"layers.{kind}({given}) and {case.variable()}.adapt(x)"
