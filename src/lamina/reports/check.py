@@ -153,7 +153,15 @@ def check(
 
 
 def examine(
-    model: Any, x: Any, y: Any, sample_weight: Any, *, batch_size: int, trains: bool, method: str = "check"
+    model: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    batch_size: int,
+    trains: bool,
+    method: str = "check",
+    argument: str = "",
 ) -> list[Problem]:
     """The problems of a model with data.
 
@@ -163,6 +171,7 @@ def examine(
         batch_size: size of a batch.
         trains: whether losses and metrics are wanted.
         method: the method of the model that this is for.
+        argument: the argument of `fit` that the data came in, if that is not `x`.
     """
     if method in ("fit", "train_on_batch"):  # which would want the optimizer, and that is set aside
         method = "check"
@@ -175,7 +184,7 @@ def examine(
         before = len(found.problems)
         with _set_aside(model):
             trains = trains and getattr(model, "compiled", False)
-            found.attempt(_meet, model, x, batch, labels, arrays, method if trains else "")
+            found.attempt(_meet, model, x, batch, labels, arrays, method if trains else "", argument=argument)
             if len(found.problems) > before and trains:
                 _go_on(found, model, batch, labels)
     return found.problems
@@ -282,9 +291,9 @@ def _set_aside(model: Any) -> Iterator[None]:
 
 
 @on_data
-def _meet(model: Any, x: Any, batch: Any, labels: Any, arrays: Any, method: str) -> None:
+def _meet(model: Any, x: Any, batch: Any, labels: Any, arrays: Any, method: str, argument: str = "") -> None:
     """What `fit` does before it starts; without a method, what `predict` does."""
-    del x  # for advice
+    del x, argument  # for advice
     if not isinstance(model, Model):
         shapes_of_call(model, batch[0])
     elif method:

@@ -199,7 +199,8 @@ class _Checker:
         if key in self._seen and None not in key:
             return
         self._seen.add(key)
-        found = examine(model, x, y, weights, batch_size=size or 32, trains=method != "predict", method=method)
+        trains, size = method != "predict", size or 32
+        found = examine(model, x, y, weights, batch_size=size, trains=trains, method=method, argument=argument)
         _add(self.outcome, [_about(problem, argument) for problem in found])
 
     def _fit(self, model: Any, given: SimpleNamespace) -> History:

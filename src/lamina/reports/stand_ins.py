@@ -73,12 +73,11 @@ class StandIn(Layer):
 
 
 def _sizes(shape: list[Any], source: Any) -> tuple[Any, ...]:
-    """A noted shape; where it leaves a size open, that of the input if it is open on the same axis, else a new one."""
+    """A noted shape with dimensions where it leaves sizes open: the input's batch, and new ones."""
     sizes = []
     for axis, size in enumerate(shape):
-        same = source[axis] if axis < len(source) and (axis == 0 or len(source) == len(shape)) else 0
-        if size is None and (axis == 0 or not dims.is_known(same)):
-            size = same if axis < len(source) else dims.BATCH
+        if size is None and not axis:
+            size = source[0] if len(source) else dims.BATCH
         elif size is None:
             size = dims.fresh()
             dims.label(size, axis_name(axis, len(shape)))
@@ -189,13 +188,11 @@ def stand_in(entry: Config, problem: str, calls: Any) -> Config:
 
 def _problem(entry: Config, modern: Callable[[Config], Config]) -> str | None:
     """Why a layer cannot be made."""
-    if has_code(entry):
-        return CODE
     if entry.get("class_name") == "Merge":  # it may stand for a model of its own, and is made with that
         return None
     try:
         described = modern(entry)
-        if has_code(described):  # Keras 1 and 2 wrote it in other ways
+        if has_code(described):
             return CODE
         if ".ops." in str(described.get("module")):
             return None
