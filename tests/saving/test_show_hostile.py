@@ -5,6 +5,9 @@ import os
 import warnings
 
 import hostile_files as hostile
+import model_files as made
+import mutating
+import numpy as np
 import pytest
 import watching
 
@@ -44,3 +47,48 @@ def test_is_shown_or_refused(name, tmp_path, watched):
         assert json.loads(texts[1])["file"] == str(path)
     assert {p.name for p in tmp_path.iterdir()} == left
     assert not (tmp_path / hostile.MARK).exists()
+
+
+def test_arrays_with_python_objects_are_not_unpickled(tmp_path, watched):
+    path = tmp_path / "arrays.npz"
+    np.savez(path, evil=np.array([hostile.Touch(tmp_path)], dtype=object), good=np.ones(2))
+    watching.forget()
+    texts = look_at(path)
+    assert "Python objects" in texts[0]
+    assert not (tmp_path / hostile.MARK).exists()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '|V2000000000', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '(1000000000,)f8', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': __import__('os').system('true')}",
+        "{'descr': '<f4'}",
+        "[" * 3000,
+    ],
+)
+def test_arrays_with_a_lying_header_are_refused(header, tmp_path, watched):
+    text = header.encode() + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(16)
+    path = made.write_zip(tmp_path / "arrays.npz", {"a.npy": data})
+    watching.forget()
+    (message,) = look_at(path)
+    assert "a.npy" in message
+
+
+@pytest.mark.parametrize("start", [0, 30])
+def test_files_changed_at_random(start, tmp_path, watched):
+    good = mutating.Good(tmp_path)
+    ways = []
+    for seed in range(start, start + 30):
+        kind, _, data = good.mutation(seed)
+        path = tmp_path / f"changed{seed}.{kind}"
+        path.write_bytes(data)
+        watching.forget()
+        texts = look_at(path)
+        assert path.name in texts[0]
+        ways.append(len(texts) > 1)
+    assert set(ways) == {True, False}

@@ -25,7 +25,7 @@ class StoredArray:
     Attributes:
         path: its name in the file.
         shape: its shape.
-        dtype: name of its type; ``"text"`` for strings.
+        dtype: name of its type; ``"text"``, ``"records"`` or ``"Python objects"`` where its values are no numbers.
         role: ``"weight"``, ``"optimizer"``, ``"metric"`` or ``"random state"``.
         nbytes: bytes of its values.
         read: gives the values; only while the file is open.
@@ -37,6 +37,15 @@ class StoredArray:
     role: str
     nbytes: int
     read: Callable[[], np.ndarray]
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether its values are real numbers or truth values; text, records and objects are not."""
+        try:
+            kind = jnp.dtype(self.dtype)
+        except TypeError:
+            return False
+        return any(jnp.issubdtype(kind, of) for of in (jnp.floating, jnp.integer, jnp.bool_))
 
     @property
     def size(self) -> int:
@@ -72,7 +81,8 @@ def of_npz(archive: Archive, name: str) -> StoredArray:
         with naming(f"{archive.path}: {name}"), contextlib.closing(archive.window(name)) as file:
             return np.lib.format.read_array(file, allow_pickle=False)
 
-    kind = "Python objects" if dtype.hasobject else "text" if dtype.kind in "SU" else str(dtype)
+    named = {"S": "text", "U": "text", "V": "records", "O": "Python objects"}
+    kind = "Python objects" if dtype.hasobject else named.get(dtype.kind, dtype.name)
     return StoredArray(name.removesuffix(".npy"), tuple(shape), kind, "weight", nbytes, read)
 
 

@@ -60,10 +60,10 @@ def summarize(array: StoredArray, label: str = "") -> Values:
         FileProblem: they are damaged.
     """
     found = Values(array.path, label, array.shape, array.dtype)
-    if array.dtype in ("text", "Python objects"):
+    if not array.is_numeric:
         return found
     values = array.read().reshape(-1)
-    if not values.size or values.dtype.kind == "c":
+    if not values.size:
         return found
     total, count, zeros = 0.0, 0, 0
     least, most = math.inf, -math.inf
