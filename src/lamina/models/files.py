@@ -63,7 +63,8 @@ class Files:
         """Set the weights from a file; all of them, or, where something does not fit, none.
 
         Args:
-            filepath: a file of weights, or a whole model, that Lamina or Keras wrote; or ``.safetensors``.
+            filepath: a file of weights, or a whole model, that Lamina or Keras wrote; ``.safetensors``; or a folder of
+                checkpoints of Orbax, of which the last is taken.
             skip_mismatch: whether layers that do not fit are left as they are, with a warning.
             by_name: for ``.h5`` files of Keras 1 and 2: match layers by name instead of by their order.
             objects_to_skip: layers to leave as they are.

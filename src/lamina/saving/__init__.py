@@ -22,7 +22,9 @@ _FILES = {
     "load_weights": "model_files",
     "save_model": "model_files",
     "save_weights": "model_files",
+    "load_orbax": "interop.orbax",
     "load_safetensors": "interop.safetensors",
+    "save_orbax": "interop.orbax",
     "save_safetensors": "interop.safetensors",
 }
 
@@ -34,10 +36,12 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_orbax",
     "load_safetensors",
     "load_weights",
     "register_keras_serializable",
     "save_model",
+    "save_orbax",
     "save_safetensors",
     "save_weights",
     "serialize_keras_object",

@@ -51,7 +51,7 @@ def _metadata() -> bytes:
 def write(model: Any, path: Any, include_optimizer: bool = True) -> None:
     """Write a whole model as an archive."""
     config = describe(model, include_optimizer).encode()
-    with _assets_of(model) as assets, writing(path) as file, ZipWriter(file) as archive:
+    with assets_of(model) as assets, writing(path) as file, ZipWriter(file) as archive:
         archive.write(METADATA, _metadata())
         archive.write(CONFIG, config)
         with archive.member(WEIGHTS) as member:
@@ -63,7 +63,7 @@ def write(model: Any, path: Any, include_optimizer: bool = True) -> None:
 def write_folder(model: Any, path: Any, include_optimizer: bool = True) -> None:
     """Write a whole model as a folder with the same files."""
     config = describe(model, include_optimizer)
-    with _assets_of(model) as assets, writing_folder(path) as folder:
+    with assets_of(model) as assets, writing_folder(path) as folder:
         (folder / METADATA).write_bytes(_metadata())
         (folder / CONFIG).write_text(config)
         with open(folder / WEIGHTS, "w+b") as file:
@@ -75,7 +75,7 @@ def write_folder(model: Any, path: Any, include_optimizer: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def _assets_of(model: Any) -> Iterator[list[tuple[str, Path]]]:
+def assets_of(model: Any) -> Iterator[list[tuple[str, Path]]]:
     """The files that layers write in `save_assets`, with their names in the archive."""
     with tempfile.TemporaryDirectory(prefix="lamina-") as name:
         root = Path(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lamina.saving import keras_archive, sharded, weight_store
 from lamina.saving.atomic import writing
-from lamina.saving.interop import safetensors
+from lamina.saving.interop import orbax, safetensors
 from lamina.saving.safety.archive import open_archive
 from lamina.saving.safety.errors import FileProblem, naming
 from lamina.saving.safety.hdf5 import Group, open_hdf5
@@ -76,7 +76,8 @@ def load_model(
     `custom_objects`, are used, and no code out of the file is run.
 
     Args:
-        filepath: a ``.keras`` or ``.h5`` file, whatever its name, or a folder written with ``zipped=False``.
+        filepath: a ``.keras`` or ``.h5`` file, whatever its name, or a folder: one written with ``zipped=False``, or
+            one of checkpoints of Orbax (those of your own; Orbax, which reads them, expects no harm).
         custom_objects: your classes and functions that it uses, by name.
         compile: whether its training settings and the optimizer's state are taken up.
         safe_mode: ``False`` runs the code of Python lambdas in the file. Only for files of your own.
@@ -90,6 +91,8 @@ def load_model(
     """
     path = _existing(filepath)
     with naming(path):
+        if orbax.is_checkpoint(path):
+            return orbax.load_model(path, custom_objects, compile, safe_mode)
         if path.is_dir():
             if not (path / keras_archive.CONFIG).is_file():
                 raise FileProblem(f"{path}: this folder holds no {keras_archive.CONFIG}, so it is no model")
@@ -152,7 +155,8 @@ def load_weights(
 
     Args:
         model: the model, built.
-        filepath: a file of weights, or a whole model, that Lamina or Keras wrote; or ``.safetensors``.
+        filepath: a file of weights, or a whole model, that Lamina or Keras wrote; ``.safetensors``; or a folder of
+            checkpoints of Orbax, of which the last is taken.
         skip_mismatch: whether layers that do not fit are left as they are, with a warning.
         by_name: for ``.h5`` files of Keras 1 and 2: match layers by name instead of by their order.
         objects_to_skip: layers to leave as they are.
@@ -163,6 +167,9 @@ def load_weights(
         OSError: there is no such file, or it may not be read.
     """
     path = _existing(filepath)
+    if orbax.is_checkpoint(path):
+        orbax.load_weights(model, path, skip_mismatch, by_name, objects_to_skip)
+        return
     if _is_safetensors(path):
         if by_name:
             raise ValueError("`by_name`=True: in .safetensors all is by name; `skip_mismatch` passes over what differs")
