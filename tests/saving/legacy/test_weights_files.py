@@ -164,3 +164,13 @@ def test_of_a_model_inside_all_that_trains_is_stored_first(path):
     assert stored == [1, 2, 5, 6, 3, 4, 7, 8]
     legacy.load_weights_h5(target, path)
     assert same(values(source), values(target))
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".hd5"])
+def test_every_suffix_that_people_use(suffix, tmp_path):
+    source, target = model(), model()
+    source.save(tmp_path / f"whole{suffix}")
+    assert same(values(lamina.models.load_model(tmp_path / f"whole{suffix}")), values(source))
+    source.save_weights(tmp_path / f"weights{suffix}")
+    target.load_weights(tmp_path / f"weights{suffix}", by_name=True)
+    assert same(values(target), values(source))
