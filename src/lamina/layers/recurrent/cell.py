@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -104,10 +105,27 @@ class RecurrentCell(Layer):
 
     def project(self, inputs: Any, training: bool = False) -> Any:
         """What the inputs `(..., batch, features)` give to the gates: `(..., batch, gates * units)`."""
+        (projected,), biases = self.project_blocks(inputs, (self.gates,), training)
+        return projected + biases[0] if biases else projected
+
+    def project_blocks(
+        self, inputs: Any, blocks: tuple[int, ...], training: bool = False
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The same for each block of so many gates, and the biases that are yet to be added to them, if any."""
         masks = self._held_masks("input", self.dropout, (inputs.shape[-2], inputs.shape[-1])) if training else None
-        projected = gated_product(inputs, self.kernel.value, masks)
-        bias = self.input_bias()
-        return projected if bias is None else projected + bias
+        kernel, bias = self.kernel.value, self.input_bias()
+        ends = list(itertools.accumulate(blocks))
+        places = [(end - count, end) for end, count in zip(ends, blocks, strict=True)]
+        columns = [slice(start * self.units, end * self.units) for start, end in places]
+        products = [
+            gated_product(inputs, kernel[:, part], masks and masks[start:end])
+            for part, (start, end) in zip(columns, places, strict=True)
+        ]
+        return tuple(products), () if bias is None else tuple(bias[part] for part in columns)
+
+    def projects_plainly(self) -> bool:
+        """Whether `project` is what is written here, and not a subclass's own."""
+        return type(self).project is RecurrentCell.project
 
     def input_bias(self) -> Any:
         """The bias that the projected input gets, or ``None``."""

@@ -7,8 +7,10 @@ from typing import Any
 from lamina import activations
 from lamina.core import registry
 from lamina.core.seeds import SeedGenerator
+from lamina.kernels import recurrent
 from lamina.layers.recurrent.cell import RecurrentCell, Weights, gated_product, take_implementation
 from lamina.layers.recurrent.rnn import CellLayer, check_cudnn
+from lamina.layers.recurrent.whole import FORMS
 
 
 def gru_step(
@@ -38,6 +40,13 @@ def gru_step(
     candidate = activation(projected[:, 2 * units :] + candidate)
     hidden = keep * hidden + (1 - keep) * candidate
     return hidden, [hidden]
+
+
+def _form(activation: str, recurrent_activation: str, reset_after: bool) -> Any:
+    return (recurrent.GRU if reset_after else recurrent.EarlyGRU)(activation, recurrent_activation)
+
+
+FORMS[gru_step] = _form
 
 
 @registry.register("layer")

@@ -92,13 +92,15 @@ def recur(
     Outside of a compiled function the loop is compiled once for all layers that have the same step and shapes.
     """
     compiling = isinstance(projected, jax.core.Tracer)
-    loop = _compiled if not compiling and all(_is_plain(option) for option in options) else _loop
+    loop = _compiled if not compiling and all(_is_plain(option) for option in options) else plain
     return loop(step, options, projected, mask, states, weights, plan)
 
 
-def _loop(
+def plain(
     step: Any, options: tuple[Any, ...], projected: Any, mask: Any, states: Any, weights: Any, plan: Plan
 ) -> tuple[Any, Any]:
+    """The same as `recur`, whatever surrounds it."""
+
     def body(value: Any, before: Any, rest: Any) -> tuple[Any, Any, Any]:
         output, after = step(value, before, weights, *options)
         return output, after, rest
@@ -106,7 +108,7 @@ def _loop(
     return run(body, projected, mask, states, None, plan, echoes=True)[:2]
 
 
-_compiled = jax.jit(_loop, static_argnums=(0, 1, 6))
+_compiled = jax.jit(plain, static_argnums=(0, 1, 6))
 
 
 def _is_plain(option: Any) -> bool:

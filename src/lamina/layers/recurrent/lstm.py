@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from lamina import activations
 from lamina.core import registry
 from lamina.core.seeds import SeedGenerator
+from lamina.kernels import recurrent
 from lamina.layers.recurrent.cell import RecurrentCell, Weights, gated_product, take_implementation
 from lamina.layers.recurrent.rnn import CellLayer, check_cudnn
+from lamina.layers.recurrent.whole import FORMS
 
 
 def lstm_step(
@@ -30,6 +32,9 @@ def lstm_cell_update(
     memory = recurrent_activation(keep) * memory + recurrent_activation(write) * activation(candidate)
     hidden = recurrent_activation(show) * activation(memory)
     return hidden, [hidden, memory]
+
+
+FORMS[lstm_step] = recurrent.LSTM
 
 
 @registry.register("layer")

@@ -13,7 +13,7 @@ from lamina.core.symbolic import KerasTensor, trace_call
 from lamina.core.variable import Variable
 from lamina.layers import checking
 from lamina.layers.layer import Layer
-from lamina.layers.recurrent import custom
+from lamina.layers.recurrent import custom, whole
 from lamina.layers.recurrent.cell import RecurrentCell
 from lamina.layers.recurrent.loop import Plan, recur
 from lamina.layers.recurrent.stacked import StackedRNNCells
@@ -221,9 +221,12 @@ class RNN(Layer):
     def _go(self, inputs: Any, keep: Any, states: Any, plan: Plan, training: bool) -> tuple[Any, Any]:
         cell = self.cell
         if self._can_project_first():
-            projected = cell.project(inputs, training)
-            weights = cell.recurrent_weights(inputs.shape[1], training)
-            return recur(type(cell).step, cell.options(), projected, keep, states, weights, plan)
+            step, options, weights = type(cell).step, cell.options(), cell.recurrent_weights(inputs.shape[1], training)
+            form = whole.form_of(step, options, inputs, states, weights, plan) if cell.projects_plainly() else None
+            if form is not None:
+                blocks, biases = cell.project_blocks(inputs, form.blocks, training)
+                return whole.recur(form, step, options, blocks, biases, keep, states, weights, plan)
+            return recur(step, options, cell.project(inputs, training), keep, states, weights, plan)
         outputs, states, losses = custom.recur_cell(cell, inputs, keep, states, plan)
         if losses is not None:
             self.add_loss(losses)

@@ -6,8 +6,10 @@ from typing import Any
 
 from lamina.core import registry
 from lamina.core.seeds import SeedGenerator
+from lamina.kernels import recurrent
 from lamina.layers.recurrent.cell import RecurrentCell, Weights, gated_product
 from lamina.layers.recurrent.rnn import CellLayer
+from lamina.layers.recurrent.whole import FORMS
 
 
 def simple_step(projected: Any, states: list[Any], weights: Weights, activation: Any) -> tuple[Any, list[Any]]:
@@ -15,6 +17,9 @@ def simple_step(projected: Any, states: list[Any], weights: Weights, activation:
     hidden = projected + gated_product(states[0], weights["recurrent_kernel"], weights.get("masks"))
     hidden = activation(hidden)
     return hidden, [hidden]
+
+
+FORMS[simple_step] = recurrent.SimpleRNN
 
 
 @registry.register("layer")
