@@ -309,6 +309,9 @@ def test_the_values_of_weights(tmp_path):
     report = show(tmp_path / "model.keras", weights=True)
     found = {v.label: v for v in report.values}
     assert set(found) == {v.path for v in model.weights}  # the optimizer's state is not among them
+    assert [v.label for v in report.values] == [v.path for v in model.weights]
+    model.save(tmp_path / "model.h5")
+    assert [v.label for v in show(tmp_path / "model.h5", weights=True).values] == [v.path for v in model.weights]
     conv, finite = found["conv/kernel"], values[np.isfinite(values)].astype("float64")
     assert (conv.nan, conv.infinite, conv.zeros) == (1, 1, 1 / values.size)
     np.testing.assert_allclose(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lamina.core import tree
 from lamina.core.symbolic import KerasTensor
+from lamina.layers import labelling
 from lamina.layers.layer import Layer
 from lamina.models.accepting import Acceptance, Rule
 from lamina.models.accepting_words import acceptance_for, acceptance_of, lines
@@ -126,7 +127,7 @@ def accepts(model: Layer, input_shape: Any = None) -> Accepts:
     inputs = tree.map_shape_structure(lambda shape: _tensor(model, shape), input_shape)
     tensors = jax.tree.leaves(inputs)
     names = ["input"] if len(tensors) == 1 else [f"input_{i + 1}" for i in range(len(tensors))]
-    model._label_inputs((inputs,), {})
+    labelling.inputs(model, (inputs,), {})
     found = acceptance_for(model, inputs, names, tensors)
     return Accepts(model.name, dict(zip(names, tensors, strict=True)), found if found.open_sizes.symbols else None)
 

@@ -184,7 +184,8 @@ def examine(
         before = len(found.problems)
         with _set_aside(model):
             trains = trains and getattr(model, "compiled", False)
-            found.attempt(_meet, model, x, batch, labels, arrays, method if trains else "", argument=argument)
+            meet = functools.partial(_meet, argument=argument)
+            found.attempt(meet, model, x, batch, labels, arrays, method if trains else "")
             if len(found.problems) > before and trains:
                 _go_on(found, model, batch, labels)
     return found.problems

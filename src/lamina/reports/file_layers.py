@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from lamina.models import summary
 from lamina.models.observing import axes_in_graph
 from lamina.models.sequential import Sequential
 from lamina.reports import file_models, stand_ins
+from lamina.reports.file_arrays import StoredArray
 from lamina.reports.file_contents import Contents
 from lamina.saving.safety.config import making
 from lamina.saving.walking import walk
@@ -264,6 +266,34 @@ def _labels(model: Any) -> dict[str, str]:
     return found
 
 
+def labels_by_names(contents: Contents) -> dict[str, str]:
+    """The same in the layout by names, where an array's path often holds the layer's name twice."""
+    found, known = {}, set(contents.layer_names)
+    for array in contents.weights:
+        path = array.path.removeprefix(contents.root).removesuffix(":0")
+        name = next((name for name in _beginnings(path) if name in known), "")
+        inner = path.removeprefix(f"{name}/")
+        found[array.path] = inner if name and f"/{name}/" in f"/{inner}" else path
+    return found
+
+
+def in_order(rows: list[LayerRow], arrays: list[StoredArray]) -> list[StoredArray]:
+    """Arrays in the order of the layers that hold them."""
+    places = {row.place.strip("/"): number for number, row in enumerate(rows) if row.place}
+
+    def order(array: StoredArray) -> int:
+        return next((places[place] for place in _beginnings(array.path.strip("/")) if place in places), len(places))
+
+    return sorted(arrays, key=order) if places else arrays
+
+
+def _beginnings(path: str) -> Iterator[str]:
+    """``a/b/c``, ``a/b``, ``a``."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
 # What the file stores
 
 
@@ -272,16 +302,43 @@ def _add_stored(found: Architecture, contents: Contents) -> None:
     if contents.layout == "keras3" and not found.rows:
         found.rows = rows_of_places(contents)
         return
-    for row in found.rows:
-        if row.parameters is not None:
-            continue
-        prefix = contents.root + (row.place if contents.layout == "keras3" else f"{row.path[0]}/")
-        stored = [array for array in contents.weights if array.path.startswith(prefix)]
-        if row.depth and contents.layout == "names":  # in the group of the outermost model, under a path of its own
-            stored = [array for array in stored if f"/{row.name}/" in array.path]
-        if contents.kind == "model" and (stored or not row.depth):
-            row.parameters = sum(array.size for array in stored)
-            row.weights = [(array.path.removeprefix(prefix), array.shape) for array in stored]
+    missing = [row for row in found.rows if row.parameters is None]
+    if contents.kind != "model" or not missing:
+        return
+    held = _by_place(contents, missing) if contents.layout == "keras3" else _by_part(contents)
+    for row in missing:
+        key = row.place.strip("/") if contents.layout == "keras3" else (row.path[0], row.name)
+        stored = held.get(key, [])
+        if stored or not row.depth:
+            row.parameters = sum(array.size for _, array in stored)
+            row.weights = [(name, array.shape) for name, array in stored]
+
+
+Held = dict[Any, list[tuple[str, StoredArray]]]
+
+
+def _by_place(contents: Contents, rows: list[LayerRow]) -> Held:
+    """The arrays of each layer in the layout by places, with their names in its group; also those of layers inside."""
+    places, held = {row.place.strip("/") for row in rows}, Held()
+    for array in contents.weights:
+        path = array.path.strip("/")
+        for place in _beginnings(path):
+            if place in places:
+                held.setdefault(place, []).append((path.removeprefix(f"{place}/"), array))
+    return held
+
+
+def _by_part(contents: Contents) -> Held:
+    """The same in the layout by names, where layers of a model inside are parts of the paths in its group."""
+    known, held = set(contents.layer_names), Held()
+    for array in contents.weights:
+        path = array.path.removeprefix(contents.root)
+        layer = next((name for name in _beginnings(path) if name in known), None)
+        if layer is not None:
+            inner = path.removeprefix(f"{layer}/")
+            for part in {layer, *inner.split("/")[:-1]}:
+                held.setdefault((layer, part), []).append((inner, array))
+    return held
 
 
 def rows_of_places(contents: Contents) -> list[LayerRow]:
@@ -299,11 +356,9 @@ def rows_of_places(contents: Contents) -> list[LayerRow]:
 
 def rows_of_names(contents: Contents) -> list[LayerRow]:
     """A row for each layer with weights, in the layout by names."""
-    rows = []
+    rows, held = [], _by_part(contents)
     for name in contents.layer_names:
-        prefix = f"{contents.root}{name}/"
-        stored = [array for array in contents.weights if array.path.startswith(prefix)]
-        if stored:
-            weights = [(array.path.removeprefix(prefix), array.shape) for array in stored]
-            rows.append(LayerRow((name,), "", parameters=sum(array.size for array in stored), weights=weights))
+        stored = held.get((name, name), [])
+        weights = [(inner, array.shape) for inner, array in stored]
+        rows += [LayerRow((name,), "", parameters=sum(a.size for _, a in stored), weights=weights)] if stored else []
     return rows

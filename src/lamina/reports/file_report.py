@@ -57,6 +57,13 @@ class FileReport(Report):
             self.rows = file_layers.rows_of_names(contents) if contents.layout == "names" else []
 
     @property
+    def labels(self) -> dict[str, str]:
+        """Names of arrays in the model, by their paths in the file."""
+        if self.contents.layout == "names":
+            return file_layers.labels_by_names(self.contents)
+        return self.architecture.labels if self.architecture is not None else {}
+
+    @property
     def parameters(self) -> int | None:
         """Number of values in the weights; ``None`` where only some layers of an architecture are known."""
         if self.contents.kind != "architecture":
@@ -252,9 +259,11 @@ def show(path: str | os.PathLike[str], weights: bool = False) -> FileReport:
     place = Path(path)
     with opened(place) as contents, naming(place):
         architecture = file_layers.describe(contents) if contents.config is not None else None
-        labels = architecture.labels if architecture is not None else {}
-        values = [summarize(a, labels.get(a.path, "")) for a in contents.weights] if weights else None
-        return FileReport(place, contents, architecture, values)
+        report = FileReport(place, contents, architecture, None)
+        if weights:
+            ordered, labels = file_layers.in_order(report.rows, contents.weights), report.labels
+            report.values = [summarize(array, labels.get(array.path, "")) for array in ordered]
+        return report
 
 
 def _give(kinds: list[str]) -> str:
