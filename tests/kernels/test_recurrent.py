@@ -1,5 +1,6 @@
 """Recurrent layers by kernels give what the plain loop gives: values, gradients, tangents and second derivatives."""
 
+import dataclasses
 import random
 
 import jax
@@ -49,7 +50,7 @@ class Case:
         return (outputs if self.way.sequences else last[0]), last
 
     def plain(self, blocks, states, weights):
-        step, options = simple_step, [getattr(activations, name) for name in self.cell]
+        step, options = simple_step, [getattr(activations, name) for name in dataclasses.astuple(self.cell)]
         if not isinstance(self.cell, SimpleRNN):
             step = lstm_step if isinstance(self.cell, LSTM) else gru_step
         if step is gru_step:

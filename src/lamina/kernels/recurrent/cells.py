@@ -6,7 +6,8 @@ back turns these into the derivatives by the blocks. Each takes the place of the
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -15,11 +16,12 @@ from lamina.kernels.recurrent.squashing import VALUES, slope, squash
 Tensors = tuple[Any, ...]
 
 
-class SimpleRNN(NamedTuple):
+@dataclass(frozen=True)
+class SimpleRNN:
     """``h = activation(x + h @ W)``; states ``(h,)``, weights ``(W,)``."""
 
     activation: str
-    blocks = (1,)
+    blocks: ClassVar[tuple[int, ...]] = (1,)
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         """One step.
@@ -57,12 +59,13 @@ class SimpleRNN(NamedTuple):
         return (_over_rows(before, parts[0]),)
 
 
-class LSTM(NamedTuple):
+@dataclass(frozen=True)
+class LSTM:
     """Gates ``i, f, g, o`` of ``x + h @ W``; states ``(h, c)``, weights ``(W,)``."""
 
     activation: str
     recurrent_activation: str
-    blocks = (4,)
+    blocks: ClassVar[tuple[int, ...]] = (4,)
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         hidden, memory = states
@@ -96,7 +99,8 @@ class LSTM(NamedTuple):
         return (_over_rows(before, parts[0]),)
 
 
-class GRU(NamedTuple):
+@dataclass(frozen=True)
+class GRU:
     """Gates ``z, r`` and a candidate; states ``(h,)``, weights ``(W,)``, or ``(W, b)`` with a bias of the state's.
 
     The candidate's part of the input is a block of its own: it is added later than that of the gates.
@@ -104,7 +108,7 @@ class GRU(NamedTuple):
 
     activation: str
     recurrent_activation: str
-    blocks = (2, 1)
+    blocks: ClassVar[tuple[int, ...]] = (2, 1)
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         (before,) = states
@@ -137,12 +141,13 @@ class GRU(NamedTuple):
         return kernel, bias
 
 
-class EarlyGRU(NamedTuple):
+@dataclass(frozen=True)
+class EarlyGRU:
     """`GRU` with the reset gate before the product: ``reset_after=False``; weights ``(W,)``."""
 
     activation: str
     recurrent_activation: str
-    blocks = (2, 1)
+    blocks: ClassVar[tuple[int, ...]] = (2, 1)
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         (before,) = states

@@ -32,7 +32,7 @@ def replacing_scan(step: Step, reverse: bool, fixed: Any, carry: Any, replaced: 
     in the step before it, and handed over.
 
     Args:
-        step: one step; a function that compares equal to itself when it is built anew, so that it compiles once.
+        step: one step. It holds no tensors: those come as `fixed`.
         reverse: whether to start from the last entry.
         fixed: what is the same for all steps.
         carry: what goes from step to step.
