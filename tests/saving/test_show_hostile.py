@@ -13,10 +13,7 @@ import watching
 
 import lamina
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, to see files being opened"),
-    pytest.mark.fixes_unapplied,  # there is no program to repair
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, to see files being opened")
 
 
 def look_at(path):

@@ -18,11 +18,13 @@ from lamina.reports import file_layers, file_training, stand_ins
 from lamina.reports.file_contents import Contents, opened
 from lamina.reports.file_layers import Architecture, LayerRow
 from lamina.reports.file_tables import (
+    NUMBERS,
     arrays_table,
     clean,
     count,
     count_cell,
     layers_table,
+    name_cell,
     numbers_of,
     shape_cell,
     shape_of,
@@ -213,22 +215,30 @@ class FileReport(Report):
 
     def body(self) -> str:
         facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text.plain)}</dd>" for label, text in self._facts())
-        lines = [
-            f"<tr><td>{'&nbsp;&nbsp;&nbsp;' * row.depth}<b>{escape(clean(row.name))}</b> {escape(clean(row.kind))}</td>"
-            f'<td class="shape">{escape((shape_cell(row) if row.shapes else weights_cell(row)).plain)}</td>'
-            f"<td>{escape(count_cell(row).plain)}</td></tr>"
-            for row in self.rows
-        ]
-        arrays = self.values if self.values is not None else [] if self.rows else self.contents.arrays
-        held = "".join(
-            f'<tr><td>{escape(clean(array.path))}</td><td class="shape">{escape(shape_of(array.shape))}</td>'
-            f"<td>{escape(' '.join(numbers_of(array)) if isinstance(array, Values) else array.dtype)}</td></tr>"
-            for array in arrays
-        )
-        notes = "".join(f"<p>{escape(note.plain)}</p>" for note in self._notes())
-        table = f"<table>{''.join(lines)}</table>" if lines else ""
         head = f"<h3>{escape(clean(self.path.name))}</h3><p>{self.contents.format}, {memory(self.contents.size)}</p>"
-        return f"{head}<dl>{facts}</dl>{table}{f'<table>{held}</table>' if held else ''}{notes}"
+        notes = "".join(f"<p>{escape(note.plain)}</p>" for note in self._notes())
+        return f"{head}<dl>{facts}</dl>{''.join(self._html_tables())}{notes}"
+
+    def _html_tables(self) -> Iterator[str]:
+        if self.rows:
+            with_shapes = any(row.shapes for row in self.rows)
+            lines = [
+                ["\u2003" * row.depth + name_cell(row).plain, (shape_cell if with_shapes else weights_cell)(row).plain,
+                 count_cell(row).plain] for row in self.rows
+            ]  # fmt: skip
+            yield _html_table(["Layer", "Output shape" if with_shapes else "Weights", "Parameters"], lines)
+        if self.values is not None:
+            lines = [[clean(v.path), shape_of(v.shape), v.dtype, *numbers_of(v), v.flags] for v in self.values]
+            yield _html_table(["Weight", "Shape", "Type", *NUMBERS, ""], lines)
+        elif not self.rows:
+            lines = [[clean(a.path), shape_of(a.shape), a.dtype, f"{a.size:,}"] for a in self.contents.arrays]
+            yield _html_table(["Array", "Shape", "Type", "Values"], lines)
+
+
+def _html_table(headings: list[str], lines: list[list[str]]) -> str:
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    rows = ["".join(f'<td class="shape">{escape(cell)}</td>' for cell in line) for line in lines]
+    return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def show(path: str | os.PathLike[str], weights: bool = False) -> FileReport:

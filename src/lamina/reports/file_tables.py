@@ -146,7 +146,8 @@ def is_chain(rows: list[LayerRow]) -> bool:
     return True
 
 
-_NUMBERS = ("min", "mean", "max", "std", "zeros")
+#: The columns of `numbers_of`.
+NUMBERS = ("min", "mean", "max", "std", "zeros")
 
 
 def values_table(values: list[Values], width: int, root: str) -> RenderableType:
@@ -154,14 +155,14 @@ def values_table(values: list[Values], width: int, root: str) -> RenderableType:
     names = [Text(clean(v.label or v.path.removeprefix(root).removeprefix("/"))) for v in values]
     shapes = [Text(shape_of(v.shape), style="green") for v in values]
     numbers = [numbers_of(v) for v in values]
-    widest = [max([len(cells[i]) for cells in numbers] + [len(_NUMBERS[i])]) for i in range(len(_NUMBERS))]
+    widest = [max([len(cells[i]) for cells in numbers] + [len(NUMBERS[i])]) for i in range(len(NUMBERS))]
     needed = sum(max([len(t) for t in texts] + [6]) for texts in (names, shapes)) + 8 + sum(widest) + 3 * 8 + 1
     if needed + max((len(v.flags) for v in values), default=0) > width:
         return _stacked(values, names, shapes, numbers)
     table = Table(box=box.HEAVY_HEAD, header_style="bold")
     for heading in ("Weight", "Shape", "Type"):
         table.add_column(heading, overflow="fold")
-    for heading in _NUMBERS:
+    for heading in NUMBERS:
         table.add_column(heading, justify="right", no_wrap=True)
     flagged = any(v.flags for v in values)
     if flagged:
@@ -174,7 +175,7 @@ def values_table(values: list[Values], width: int, root: str) -> RenderableType:
 def _stacked(values: list[Values], names: list[Text], shapes: list[Text], numbers: list[list[str]]) -> Text:
     lines = []
     for v, name, shape, cells in zip(values, names, shapes, numbers, strict=True):
-        told = "  ".join(f"{word} {number}" for word, number in zip(_NUMBERS, cells, strict=True) if number)
+        told = "  ".join(f"{word} {number}" for word, number in zip(NUMBERS, cells, strict=True) if number)
         flags = (f"  {v.flags}" if v.flags else "", "bold red")
         lines.append(Text.assemble((name.plain, "bold"), "  ", shape, "  ", v.dtype, flags, "\n    ", (told, "dim")))
     return Text("\n").join(lines)
