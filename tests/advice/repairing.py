@@ -8,13 +8,13 @@ import re
 import warnings
 from typing import Any
 
-import applying
+import noting
 
 import lamina
 from lamina.shapes.errors import ShapeError
 
 _counter = itertools.count()
-_START = "import numpy as np\nimport lamina\nfrom lamina import Input, Model, Sequential, layers, ops\n"
+START = "import numpy as np\nimport lamina\nfrom lamina import Input, Model, Sequential, layers, ops\n"
 
 
 def run(source: str, variables: dict[str, Any] | None = None, strict: bool = False) -> tuple[str, ShapeError | None]:
@@ -29,7 +29,7 @@ def run(source: str, variables: dict[str, Any] | None = None, strict: bool = Fal
     name = f"program_{next(_counter)}.py"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     scope = {"__name__": "program", **(variables or {})}
-    applying.program(name, source, scope)
+    noting.program(name, source, scope)
     with warnings.catch_warnings():
         warnings.simplefilter("error" if strict else "ignore")
         try:
@@ -47,7 +47,7 @@ def check(program: str, offender: str, fix: str) -> ShapeError:
         offender: what the message must name.
         fix: a regular expression that an offered fix must match.
     """
-    source = _START + program.strip() + "\n"
+    source = START + program.strip() + "\n"
     name, error = run(source)
     assert error is not None, "the program runs"
     text = str(error)

@@ -54,7 +54,7 @@ def test_one_column_of_class_numbers_for_each_output():
 
 def test_the_same_labels_for_every_output():
     x = np.zeros((8, 5))
-    assert codes(failed(lambda: two_outputs(5, 5).fit(x, x, verbose=0)))[0] == "[x, x]"
+    assert codes(failed(lambda: two_outputs(5, 5).fit(x, x, verbose=0)))[0] == "y=[x, x]"
 
 
 def test_labels_of_no_output_are_left_alone():

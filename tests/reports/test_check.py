@@ -88,11 +88,11 @@ def test_warnings_are_problems_every_time_and_only_here():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _ in range(2):
-            (problem,) = check(model, zeros(100, 4), zeros(100, 1))  # one value against three: repeated
-            assert problem.kind == "warning"
-            assert isinstance(problem.error, ShapeWarning)
-            assert "is repeated" in problem.message
-            assert problem.call_site.source.startswith("(problem,) = check(model")
+            problems = check(model, zeros(100, 4), zeros(100, 1))  # one value against three: repeated
+            assert [problem.kind for problem in problems] == ["warning"]
+            assert isinstance(problems[0].error, ShapeWarning)
+            assert "is repeated" in problems[0].message
+            assert problems[0].call_site.source.startswith("problems = check(model")
     with pytest.warns(ShapeWarning, match="is repeated"):
         model.fit(np.zeros((100, 4)), np.zeros((100, 1)), verbose=0)
 

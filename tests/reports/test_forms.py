@@ -196,8 +196,10 @@ def test_wrong_arguments():
         forms(model, None)
     with pytest.raises(ValueError, match="`x`"):
         forms(model, np.zeros((0, 128, 2)))
+    inputs = [lamina.Input((2,)), lamina.Input((2,))]
+    two = lamina.Model(inputs, layers.Add()(inputs))
     with pytest.raises(ShapeError, match="differ in their number of samples"):
-        forms(model, [np.zeros((3, 2)), np.zeros((4, 2))])
+        forms(two, [np.zeros((3, 2)), np.zeros((4, 2))])
 
 
 def test_open_sizes_have_the_names_that_the_model_shows():

@@ -23,8 +23,7 @@ class Block(layers.Layer):
         return self.narrow(ops.relu(self.wide(x)))
 
 
-@pytest.fixture
-def model():
+def small():
     parts = [
         lamina.Input((10, 6), name="series"),
         layers.Conv1D(5, 3, name="conv"),
@@ -52,7 +51,8 @@ ALL = [
 ]
 
 
-def test_each_layer_and_each_line_of_a_lambda(model, capsys):
+def test_each_layer_and_each_line_of_a_lambda(capsys):
+    model = small()
     seen = model.trace_shapes(np.zeros((100, 10, 6)))
     assert shapes(seen) == ALL
     lines = capsys.readouterr().out.splitlines()
@@ -65,7 +65,8 @@ def test_each_layer_and_each_line_of_a_lambda(model, capsys):
     assert len(lines) == len(seen.steps) + 1
 
 
-def test_nothing_is_computed_and_tracing_functions_are_as_before(model):
+def test_nothing_is_computed_and_tracing_functions_are_as_before():
+    model = small()
     before = sys.gettrace()
     huge = np.broadcast_to(np.zeros((), "float32"), (10**12, 10, 6))
     assert shapes(model.trace_shapes(huge, print_fn=None)) == ALL
@@ -77,7 +78,8 @@ def test_nothing_is_computed_and_tracing_functions_are_as_before(model):
     assert sys.gettrace() is before
 
 
-def test_fit_tells_once_for_each_size_of_batch(model):
+def test_fit_tells_once_for_each_size_of_batch():
+    model = small()
     model.compile("adam", "mse")
     with watch(None) as seen:
         model.fit(np.zeros((40, 10, 6)), np.zeros((40, 2)), epochs=3, verbose=0)
@@ -88,7 +90,8 @@ def test_fit_tells_once_for_each_size_of_batch(model):
     assert not again.steps  # compiled before, so no Python runs
 
 
-def test_eager_calls_and_what_comes_after_an_error(model):
+def test_eager_calls_and_what_comes_after_an_error():
+    model = small()
     lines = []
     with watch(lines.append) as seen:
         with pytest.raises(ValueError):
@@ -127,12 +130,14 @@ def test_a_class_that_is_not_built_yet():
     assert model.trace_shapes(np.zeros((5, 4, 2)), training=True, print_fn=None).steps[-1].shape == (5, 3)
 
 
-def test_a_generator_gives_its_first_batch(model):
+def test_a_generator_gives_its_first_batch():
+    model = small()
     batches = ((np.zeros((8, 10, 6)), np.zeros((8, 2))) for _ in range(3))
     assert model.trace_shapes(batches, print_fn=None).steps[0].shape == (8, 10, 6)
 
 
-def test_the_record_shows_itself(model):
+def test_the_record_shows_itself():
+    model = small()
     seen = model.trace_shapes(np.zeros((9, 10, 6)), print_fn=None)
     assert "conv" in seen.to_text(100)
     assert "length=8" in seen._repr_html_()

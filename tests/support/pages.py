@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import applying
+import noting
 
 WIDTH = "96"
 
 BLOCK = re.compile(r"(?:<!-- raises: (\w+) -->\s*)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FRACTION = r"\d+\.\d{3,}(?:e-?\d+)?"
 _TOLERANCE = 0.02
+_runs = itertools.count()  # each run has a file name of its own; only its last part is shown
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def check_page(page: str) -> None:
 
 def run(program: Program, namespace: dict[str, Any]) -> str:
     """What a program prints, and the message of what it raises if it is to raise something."""
-    name = f"{program.line}/example.py"
-    applying.program(name, program.code, namespace)
+    name = f"{next(_runs)}/example.py"
+    noting.program(name, program.code, namespace)
     linecache.cache[name] = (len(program.code), None, program.code.splitlines(keepends=True), name)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():

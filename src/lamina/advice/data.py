@@ -20,6 +20,7 @@ from lamina.shapes.errors import CallSite, Fix, user_frames
 
 METHODS = ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch")
 _MOST = 4
+_NO_DATA = (ast.Constant, ast.List, ast.Tuple, ast.Lambda)
 
 
 class Meeting:
@@ -68,7 +69,8 @@ class Meeting:
         wanted = tuple(self.inputs[0].dims) if self.inputs else None
         x, given = self._name(), self._plain(leaf)
         found = 0
-        for title, code in candidates.ideas(tuple(leaf.shape), wanted):
+        for title, idea in candidates.ideas(tuple(leaf.shape), wanted):
+            code = self._traceable(idea)
             result = self.attempt(lambda value, code=code: trying.evaluate(_runnable(code), x=value))
             if result is not None and found < _MOST:
                 found += 1
@@ -84,7 +86,7 @@ class Meeting:
         x, y = self._name(), names.argument(self.site, METHODS, "y", 1)
         wanted = [{axis: size for (_, axis), size in sizes.items()} for sizes in near]
         for title, code in sizes.near(tuple(self.leaves[0].shape), wanted, self.labels):
-            of_x, _, of_y = code.partition(" and ")
+            of_x, _, of_y = self._traceable(code).partition(" and ")
             result = self.attempt(lambda value, code=of_x: trying.evaluate(_runnable(code), x=value))
             if result is not None:
                 said = candidates.written(of_x, x)
@@ -151,6 +153,10 @@ class Meeting:
         is_array = isinstance(leaf, (np.ndarray, jax.Array)) and not _is_row(self.x)
         return "" if is_array else "np.asarray({x})"
 
+    def _traceable(self, code: str) -> str:
+        """Code for data inside a function that jax traces: NumPy cannot take that."""
+        return code.replace("np.", "ops.") if isinstance(self.leaves[0], jax.core.Tracer) else code
+
     def _name(self) -> str:
         if self.called:
             return self.called
@@ -160,7 +166,7 @@ class Meeting:
                 return names.short(node) or "x"
         for call in names.calls(self.site):
             is_class = names.function_name(call)[:1].isupper()
-            if call.args and not is_class and not isinstance(call.args[0], (ast.Constant, ast.List, ast.Tuple)):
+            if call.args and not is_class and not isinstance(call.args[0], _NO_DATA):
                 return names.short(call.args[0]) or "x"
         return "x"
 

@@ -91,7 +91,9 @@ def on_data(method: F) -> F:
             frame = sys._getframe()
             if "_origin" in error.__dict__ and _is_outermost(frame):
                 if error.summary.startswith("`validation_data`"):
-                    meeting = _validation_meeting(self, kwargs, _calling_site(frame))
+                    meeting = _validation_meeting(self, kwargs.get("validation_data"), _calling_site(frame))
+                elif kwargs.get("argument") == "validation_data":  # looked at by itself
+                    meeting = _validation_meeting(self, (x,), _calling_site(frame))
                 else:
                     meeting = Meeting(self, x, was_built, _calling_site(frame), _samples(args, kwargs))
                     meeting.labels = getattr(args[0] if args else kwargs.get("y"), "shape", None)
@@ -102,15 +104,15 @@ def on_data(method: F) -> F:
     return advising  # type: ignore[return-value]
 
 
-def _validation_meeting(model: Any, kwargs: dict[str, Any], site: CallSite | None) -> Meeting | None:
+def _validation_meeting(model: Any, data: Any, site: CallSite | None) -> Meeting | None:
     """The model and the data to validate on, where that is given as ``(x, y)``."""
-    data = kwargs.get("validation_data")
     if not isinstance(data, (tuple, list)) or not data:
         return None
-    given = [part for call in names.calls(site, "fit") for k in call.keywords if k.arg == "validation_data"
-             for part in names.elements(k.value)]  # fmt: skip
+    written = (k.value for call in names.calls(site, "fit") for k in call.keywords if k.arg == "validation_data")
+    node = next(written, None)
+    given = names.elements(node) or [names.indexed(names.short(node) or "validation_data", "[0]")]
     meeting = Meeting(model, data[0], True, site, _samples(tuple(data[1:2]), {}))
-    meeting.called = given[0] if given and given[0] else "x_val"
+    meeting.called = given[0] or "validation_data[0]"
     return meeting
 
 

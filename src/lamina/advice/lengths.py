@@ -11,6 +11,7 @@ from lamina.advice import names
 from lamina.shapes.errors import Fix, call_site, user_frames
 
 _METHODS = ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch")
+_WEIGHTS_THIRD = ("train_on_batch", "test_on_batch", "check")
 _PLACES = {"x": 0, "y": 1}
 
 
@@ -76,5 +77,14 @@ def _written(argument: str) -> str:
         texts = names.elements(names.argument_node(call, "validation_data", 7))
         if part and len(texts) > int(part[1]) and texts[int(part[1])]:
             return texts[int(part[1])]
+    part = re.fullmatch(r"([xy])\[(\d)\]", argument)
+    for call in names.calls(call_site(), *_METHODS) if part else ():
+        texts = names.elements(names.argument_node(call, part[1], _PLACES[part[1]]))
+        if part and len(texts) > int(part[2]) and texts[int(part[2])]:
+            return texts[int(part[2])]
+    if argument == "sample_weight":
+        written = names.argument(call_site(), _WEIGHTS_THIRD, argument, 2)
+        if written != argument:
+            return written
     place = _PLACES.get(argument, 99)
     return names.argument(call_site(), _METHODS, argument, place, argument) if argument.isidentifier() else argument

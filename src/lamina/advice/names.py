@@ -13,6 +13,7 @@ from lamina.shapes.errors import CallSite
 T = TypeVar("T", bound=ast.AST)
 
 _LONGEST = 48  # an expression longer than that is called by the argument's name instead
+_MODEL_FIRST = ("check", "forms")  # functions that are told of what `fit` would be given, after the model
 
 
 def statements(site: CallSite | None) -> list[ast.stmt]:
@@ -58,14 +59,14 @@ def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:
     """The calls in the statement, outermost first; only those of functions or methods with one of the names given."""
     for node in _expressions(site):
         if isinstance(node, ast.Call) and (
-            not functions or function_name(node) in functions or _checks(node, functions)
+            not functions or function_name(node) in functions or _is_told(node, functions)
         ):
             yield node
 
 
-def _checks(call: ast.Call, functions: tuple[str, ...]) -> bool:
+def _is_told(call: ast.Call, functions: tuple[str, ...]) -> bool:
     """Whether it is ``shapes.check(model, x, y)``, which says of what `fit` would be given."""
-    return function_name(call) == "check" and "fit" in functions
+    return function_name(call) in _MODEL_FIRST and "fit" in functions
 
 
 def function_name(call: ast.Call) -> str:
@@ -83,7 +84,7 @@ def argument_node(call: ast.Call, name: str, position: int) -> ast.expr | None:
     for keyword in call.keywords:
         if keyword.arg == name:
             return keyword.value
-    position += function_name(call) == "check"  # which takes the model first
+    position += function_name(call) in _MODEL_FIRST
     before = call.args[: position + 1]
     if len(before) <= position or any(isinstance(a, ast.Starred) for a in before):
         return None

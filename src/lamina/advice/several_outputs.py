@@ -43,7 +43,7 @@ def advise(error: ShapeError, model: Any, y: Any) -> None:
     if outputs is None or error.fixes or len(y) != 1 or not hasattr(y[0], "shape"):
         return
     called = names.argument(error.call_site, _METHODS, "y", 1)
-    outer = "" if names.argument(error.call_site, _METHODS, "x", 0) == called else called
+    is_also_x = names.argument(error.call_site, _METHODS, "x", 0) == called
     heads = _heads(model, outputs)
     for title, parts in _divisions(called, tuple(y[0].shape), heads):
         if not _fit(parts, y[0], called, heads):
@@ -52,7 +52,8 @@ def advise(error: ShapeError, model: Any, y: Any) -> None:
         entries = [f'"{head.name}": {part}' for head, part in zip(heads, parts, strict=True)]
         named = f"{{{', '.join(entries)}}}"
         shapes = ", ".join(str((None, *head.shape[1:])) for head in heads)
-        fixes = [Fix(title, names.changed(outer, code), shapes) for code in (listed, named)]
+        written = [f"y={code}" if is_also_x else names.changed(called, code) for code in (listed, named)]
+        fixes = [Fix(title, code, shapes) for code in written]
         if _is_dict(model):
             fixes = fixes[1:]
         error.with_fixes([*fixes[:1], *(replace(f, title="or as a dict by the outputs' names") for f in fixes[1:])])

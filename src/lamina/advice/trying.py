@@ -20,7 +20,7 @@ from lamina.core import context, registry
 from lamina.core.symbolic import KerasTensor, Node, symbolic_leaves
 from lamina.core.variable import StateScope
 from lamina.ops import image
-from lamina.shapes import dims, tracing
+from lamina.shapes import conditions, dims, tracing
 
 Shape = tuple[Any, ...]
 Step = Callable[[Any], Any]

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 
 from lamina.advice.local_tensors import local_tensors
-from lamina.core.symbolic import KerasTensor
+from lamina.core import tree
+from lamina.core.symbolic import KerasTensor, symbolic_leaves
 from lamina.shapes import dims, tracing
 from lamina.shapes.errors import ShapeError, failing_site
 from lamina.shapes.signatures import Axes, Signature
@@ -214,6 +215,28 @@ def check_known(layer: Any, shapes: list[tuple[Any, ...]]) -> None:
                     f"{axes.show()} with a known size for {name}: the layer's weights depend on it",
                     f"{name} is open",
                 )
+
+
+def check_declared_output(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+    """A user's own `compute_output_shape` must say what `call` gives."""
+    method = type(layer).compute_output_shape
+    if method.__module__.startswith("lamina.") or kwargs or len(args) != 1 or not symbolic_leaves(outputs):
+        return
+    declared = method(layer, jax.tree.map(lambda t: t.shape, args[0]))
+    said = [tuple(s) for s in tree.flatten_shapes(declared)]
+    real = [tensor.shape for tensor in symbolic_leaves(outputs)]
+    clash = len(said) != len(real) or any(
+        len(a) != len(b) or any(None not in (i, j) and i != j for i, j in zip(a, b, strict=True))
+        for a, b in zip(said, real, strict=True)
+    )
+    if clash:
+        raise ShapeError(
+            f"{describe(layer)}: compute_output_shape does not say what call gives",
+            layer=layer.name,
+            expected=f"{', '.join(map(str, said))}   says compute_output_shape",
+            received=f"{', '.join(map(str, real))}   comes out of call",
+            notes=[("to do", "return that shape, or remove compute_output_shape: it is not needed")],
+        )
 
 
 def explain_failure(layer: Any, error: Exception, inputs: Any) -> ShapeError | None:

@@ -14,12 +14,12 @@ from lamina.advice import layer_call, silent_layers
 from lamina.core import context, dtypes, registry, tree
 from lamina.core.symbolic import KerasTensor, Node, has_symbolic, symbolic_leaves, trace_call
 from lamina.core.variable import StateScope, Variable, in_scope
-from lamina.layers import building, calling, capturing, checking, traces
+from lamina.layers import building, calling, capturing, checking, labelling, traces
 from lamina.layers.legacy import take_legacy_arguments
 from lamina.layers.weights import WeightLists
 from lamina.shapes import errors
 from lamina.shapes.errors import ShapeError
-from lamina.shapes.signatures import Signature, label_axes
+from lamina.shapes.signatures import Signature
 
 
 class Layer(WeightLists):
@@ -150,14 +150,14 @@ class Layer(WeightLists):
         return self._call_symbolic(args, kwargs)
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._label_inputs(args, kwargs)
+        labelling.inputs(self, args, kwargs)
         output_specs, mask_specs, needed = traces.trace(self, args, kwargs)
         outputs = jax.tree.map(KerasTensor.of_spec, output_specs)
-        self._check_declared_output(args, kwargs, outputs)
+        checking.check_declared_output(self, args, kwargs, outputs)
         for tensor, mask in zip(symbolic_leaves(outputs), tree.flatten(mask_specs), strict=False):
             tensor._keras_mask = None if mask is None else KerasTensor.of_spec(mask)
         self._nodes.append(Node(self, args, kwargs, outputs, len(self._nodes), needed))
-        self._label_outputs(outputs)
+        labelling.outputs(self, outputs)
         silent_layers.look(self, args, kwargs, outputs)
         return outputs
 
@@ -264,7 +264,9 @@ class Layer(WeightLists):
         if config.get("input_shape") is not None:
             self.build(tree.map_shape_structure(tuple, config["input_shape"]))
         elif isinstance(config.get("shapes_dict"), dict):
-            self.build(**{name: tree.map_shape_structure(tuple, shape) for name, shape in config["shapes_dict"].items()})
+            self.build(
+                **{name: tree.map_shape_structure(tuple, shape) for name, shape in config["shapes_dict"].items()}
+            )
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes that the layer was built for."""
@@ -342,40 +344,6 @@ class Layer(WeightLists):
         layer = self if self.built else self._unbuilt_copy()
         outputs, _ = trace_call(layer._run, args, kwargs, abstract=not self.built)
         return jax.tree.map(KerasTensor.of_spec, outputs)
-
-    def _check_declared_output(self, args: Any, kwargs: Any, outputs: Any) -> None:
-        """A user's own `compute_output_shape` must say what `call` gives."""
-        method = type(self).compute_output_shape
-        if method.__module__.startswith("lamina.") or kwargs or len(args) != 1 or not symbolic_leaves(outputs):
-            return
-        declared = method(self, jax.tree.map(lambda t: t.shape, args[0]))
-        said = [tuple(s) for s in tree.flatten_shapes(declared)]
-        real = [tensor.shape for tensor in symbolic_leaves(outputs)]
-        clash = len(said) != len(real) or any(
-            len(a) != len(b) or any(None not in (i, j) and i != j for i, j in zip(a, b, strict=True))
-            for a, b in zip(said, real, strict=True)
-        )
-        if clash:
-            raise ShapeError(
-                f"{checking.describe(self)}: compute_output_shape does not say what call gives",
-                layer=self.name,
-                expected=f"{', '.join(map(str, said))}   says compute_output_shape",
-                received=f"{', '.join(map(str, real))}   comes out of call",
-                notes=[("to do", "return that shape, or remove compute_output_shape: it is not needed")],
-            )
-
-    def _label_inputs(self, args: Any, kwargs: Any) -> None:
-        signature = checking.signature_of(self)
-        if signature is not None:
-            first = args[0] if args else next(iter(kwargs.values()), None)
-            for place, tensor in enumerate(symbolic_leaves(first)):
-                label_axes(signature.input_axes(place), tensor.dims)
-
-    def _label_outputs(self, outputs: Any) -> None:
-        signature = checking.signature_of(self)
-        if signature is not None:
-            for place, tensor in enumerate(symbolic_leaves(outputs)):
-                label_axes(signature.output_axes(place), tensor.dims)
 
     # Configuration
 

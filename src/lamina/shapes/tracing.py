@@ -44,7 +44,7 @@ def trace(function: Callable[..., Any], *specs: Spec) -> Any:
     if not names:
         return jax.eval_shape(function, *specs)
     try:
-        return _trace_open(function, specs)
+        return trace_open(function, specs)
     except Exception as error:
         if _is_verdict(error):
             raise
@@ -71,7 +71,7 @@ def _trace_otherwise(function: Callable[..., Any], specs: Sequence[Spec], names:
         raise nothing from None
 
 
-def _trace_open(function: Callable[..., Any], specs: Sequence[Spec]) -> Any:
+def trace_open(function: Callable[..., Any], specs: Sequence[Spec]) -> Any:
     """The trace with sizes left open.
 
     Raises:
@@ -138,7 +138,7 @@ def _trace_equated(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple
         renamed = _renamed(specs, {b: a for a, b in chosen})
         names = dims.symbols(d for spec in renamed for d in spec.shape)
         try:
-            outputs = _trace_open(function, renamed)
+            outputs = trace_open(function, renamed)
         except Exception:
             try:
                 outputs = _trace_samples(function, renamed, _round_sizes(names))
@@ -161,7 +161,7 @@ def _renamed(specs: Sequence[Spec], sizes: dict[Any, Any]) -> list[Spec]:
 def _fits(function: Callable[..., Any], specs: Sequence[Spec]) -> bool:
     with conditions.collecting():  # of no interest
         try:
-            _trace_open(function, specs)
+            trace_open(function, specs)
         except Exception:
             return False
     return True

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.advice.labels import advise_numbers
+from lamina.advice import class_numbers
 from lamina.losses.fitting import label_kind
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -41,7 +41,7 @@ def check_class_numbers(
             classes = predicted.shape[options.get("axis", -1)]
             error = _misfit(labels, classes, options.get("ignore_class"), function.name, name)
             if error is not None:
-                advise_numbers(error, model, place, labels, classes, x, options, validating)
+                class_numbers.advise(error, model, place, labels, classes, x, options, validating)
                 raise error
 
 

@@ -43,7 +43,8 @@ def with_itself(case: Case) -> Iterator[Fix | None]:
         name = case.input_name(0)
         call = next((c for c in names.calls(case.error.call_site) if c.args and names.short(c.args[0]) == name), None)
         called = ast.unparse(call.func) if call is not None else case.layer.name
-        code = f"[{name}, {name}]" if several else f"{called}({name}, {name})"
+        one = next(iter(names.elements(call.args[0]) if call is not None and several else ()), "") or name
+        code = f"[{one}, {one}]" if several else f"{called}({name}, {name})"
         yield Fix("let the sequence attend to itself", code, trying.shown(result))
 
 
