@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("keras", "lamina")
-JOBS = ("save", "load", "save_weights", "load_weights")
+JOBS = ("save", "load", "save_weights", "load_weights", "save_h5", "load_h5")
 
 
 def build(k: Any, layers: int, width: int) -> Any:
@@ -60,16 +60,18 @@ def run(library: str, job: str, folder: str, layers: int, width: int) -> dict[st
 
     k = importlib.import_module(library)
     importlib.import_module(f"{library}.models")
-    small, path, weights = Path(folder, "small.keras"), Path(folder, "m.keras"), Path(folder, "m.weights.h5")
+    end = ".h5" if job.endswith("_h5") else ".keras"
+    small, path, weights = Path(folder, f"small{end}"), Path(folder, f"m{end}"), Path(folder, "m.weights.h5")
     build(k, 1, 8).save(small)
     k.models.load_model(small)  # what is loaded and compiled once is not measured
     held = layers * width * width * 4
-    model = build(k, layers, width) if job != "load" else None
+    makes = job in ("load", "load_h5")
+    model = None if makes else build(k, layers, width)
     started = time.perf_counter()
     with Peak() as peak:
-        if job == "save":
+        if job in ("save", "save_h5"):
             model.save(path)
-        elif job == "load":
+        elif makes:
             model = k.models.load_model(path)
         elif job == "save_weights":
             model.save_weights(weights)
@@ -77,7 +79,7 @@ def run(library: str, job: str, folder: str, layers: int, width: int) -> dict[st
             model.load_weights(weights)
         _ = [w.value.block_until_ready() for w in model.weights]
     seconds = time.perf_counter() - started
-    own = held if job == "load" else 0
+    own = held if makes else 0
     return {"seconds": seconds, "above": (peak.most - peak.before - own) / held}
 
 
@@ -99,6 +101,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--width", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=JOBS)
     args = parser.parse_args()
     if args.run:
         print(json.dumps(run(*args.run, args.layers, args.width)))
@@ -108,7 +111,7 @@ def main() -> None:
     print(f"{'':14}{'seconds':>18}{'':10}{'memory above the model, in weights':>36}")
     print(f"{'':14}{'keras':>8}{'lamina':>10}{'ratio':>10}{'keras':>16}{'lamina':>10}")
     with tempfile.TemporaryDirectory() as keras_folder, tempfile.TemporaryDirectory() as lamina_folder:
-        for job in JOBS:
+        for job in args.jobs:
             theirs, ours = measure("keras", job, keras_folder, args), measure("lamina", job, lamina_folder, args)
             ratio = ours["seconds"] / theirs["seconds"]
             print(

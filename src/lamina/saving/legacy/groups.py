@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamina.saving.safety.errors import FileProblem
+from lamina.saving.safety.hdf5 import Dataset
 
 _ATTRIBUTE_BYTES = 60_000  # HDF5 keeps at most 64 KiB in one attribute; longer lists are cut into several
 
@@ -21,12 +22,16 @@ class Stored:
     Args:
         name: the layer's name.
         paths: where its arrays are, for messages.
-        arrays: the arrays, in order.
+        datasets: the arrays in the file, in order.
     """
 
     name: str
     paths: tuple[str, ...]
-    arrays: tuple[np.ndarray, ...]
+    datasets: tuple[Dataset, ...]
+
+    def read(self) -> list[np.ndarray]:
+        """The arrays; they are not kept, so that those of one layer are in memory at a time."""
+        return [dataset.read() for dataset in self.datasets]
 
 
 # Reading
@@ -77,7 +82,7 @@ def read_layer(group: Any, name: str) -> Stored:
     """The arrays of one layer's group."""
     paths = names_in(group, "weight_names") or []
     datasets = [_dataset(group, path) for path in paths]
-    return Stored(name, tuple(paths), tuple(dataset.read() for dataset in datasets))
+    return Stored(name, tuple(paths), tuple(datasets))
 
 
 def names_of_weights(group: Any, layer: str) -> list[str]:

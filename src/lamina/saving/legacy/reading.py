@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lamina.core import lambdas, registry
+from lamina.core.variable import drawing_later
 from lamina.saving.legacy import groups, training, weights
 from lamina.saving.legacy.era import Era, era_of
 from lamina.saving.legacy.groups import Stored
@@ -32,7 +33,7 @@ def load_model_h5(path: Any, custom_objects: dict[str, Any] | None = None, compi
     Raises:
         FileProblem: the file is broken, or holds what cannot be had; the message names the file and the place in it.
     """
-    with naming(path), open_hdf5(path) as root, lambdas.allowing(not safe_mode):
+    with naming(path), open_hdf5(path) as root, lambdas.allowing(not safe_mode), drawing_later():
         written = root.attributes.get("model_config")
         if written is None:
             raise FileProblem("there is no model in it: `model_config` is missing. Weights alone are read by "
@@ -119,7 +120,7 @@ def pairs_in_order(model: Any, stored: list[Stored]) -> list[tuple[Any, Stored]]
         FileProblem: there are more layers with weights here than in the file, or fewer.
     """
     layers = [layer for layer in model.layers if layer.weights]
-    filled = [entry for entry in stored if entry.arrays]
+    filled = [entry for entry in stored if entry.datasets]
     by_name = {entry.name: entry for entry in filled}
     if set(by_name) == {layer.name for layer in layers} and len(layers) == len(by_name):
         return [(layer, by_name[layer.name]) for layer in layers]
@@ -135,7 +136,7 @@ def pairs_by_name(model: Any, stored: list[Stored]) -> list[tuple[Any, Stored]]:
     """The layers whose names the file knows, and their groups."""
     by_name = {entry.name: entry for entry in stored}
     known = [layer for layer in model.layers if layer.name in by_name]
-    return [(layer, by_name[layer.name]) for layer in known if layer.weights or by_name[layer.name].arrays]
+    return [(layer, by_name[layer.name]) for layer in known if layer.weights or by_name[layer.name].datasets]
 
 
 def _top_level(model: Any, group: Any, era: Era) -> weights.Plan:
@@ -144,10 +145,10 @@ def _top_level(model: Any, group: Any, era: Era) -> weights.Plan:
     entry = groups.read_layer(inner, "top_level_model_weights") if inner is not None else None
     held = {id(v) for layer in model.layers for v in layer.weights}
     own = [v for v in weights.stored_order(model) if id(v) not in held]
-    arrays = entry.arrays if entry is not None else ()
-    if len(own) != len(arrays) or any(v.shape != a.shape for v, a in zip(own, arrays, strict=True)):
-        raise FileProblem(f"the model itself has {len(own)} weights, the file {len(arrays)} for it")
-    return list(zip(own, arrays, strict=True))
+    held_there = entry.datasets if entry is not None else ()
+    if [v.shape for v in own] != [dataset.shape for dataset in held_there]:
+        raise FileProblem(f"the model itself has {len(own)} weights, the file {len(held_there)} for it")
+    return [(v, weights.placed(v, dataset.read())) for v, dataset in zip(own, held_there, strict=True)]
 
 
 def _some(names: list[str]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
-
-import numpy as np
 
 from lamina.core import registry
 from lamina.core.variable import Variable
@@ -14,6 +13,7 @@ from lamina.saving import compiled
 from lamina.saving.legacy import groups, values, weights
 from lamina.saving.legacy.era import Era
 from lamina.saving.safety.config import making, read_json
+from lamina.saving.safety.hdf5 import Dataset
 
 Config = dict[str, Any]
 
@@ -64,11 +64,12 @@ def restore(model: Any, root: Any, era: Era, available: int) -> None:
     try:
         stored = groups.read_layer(root.groups["optimizer_weights"], "optimizer")
         pairs = _matched(model.optimizer, stored, era, _orders(model, root, era))
+        state = [(variable, weights.placed(variable, dataset.read())) for variable, dataset in pairs]
     except (ValueError, KeyError) as error:
         warnings.warn(f"the state of the optimizer of {model.name!r} is left as new: {error}", stacklevel=2)
         return
-    for variable, array in pairs:
-        variable.assign(array)
+    for variable, value in state:
+        variable.assign(value)
 
 
 # Settings
@@ -168,7 +169,7 @@ def _orders(model: Any, root: Any, era: Era) -> list[list[Variable]]:
 
 def _matched(
     optimizer: Any, stored: groups.Stored, era: Era, orders: list[list[Variable]]
-) -> list[tuple[Variable, np.ndarray]]:
+) -> list[tuple[Variable, Dataset]]:
     """Which array goes into which of the optimizer's variables.
 
     Args:
@@ -182,11 +183,11 @@ def _matched(
     """
     own = optimizer.variables
     if era.major >= 3:
-        pairs = list(zip(own, stored.arrays, strict=False))
-        if len(own) != len(stored.arrays) or any(v.shape != a.shape for v, a in pairs):
-            raise ValueError(f"it has {len(own)} variables, the file {len(stored.arrays)} for it, or shapes differ")
+        pairs = list(zip(own, stored.datasets, strict=False))
+        if len(own) != len(stored.datasets) or any(v.shape != a.shape for v, a in pairs):
+            raise ValueError(f"it has {len(own)} variables, the file {len(stored.datasets)} for it, or shapes differ")
         return pairs
-    named = list(zip((path.removesuffix(":0") for path in stored.paths), stored.arrays, strict=True))
+    named = list(zip((path.removesuffix(":0") for path in stored.paths), stored.datasets, strict=True))
     steps = [(optimizer._iterations, array) for name, array in named if _counts_steps(name, array)][:1]
     slots = [slot for group in optimizer.slot_groups() for slot in group]
     arrays = [(name, array) for name, array in named if not _is_scalar_setting(name, array)]
@@ -202,26 +203,26 @@ def _matched(
 
 
 def _slot_pairs(
-    optimizer: Any, order: list[Variable], place: int, arrays: list[np.ndarray]
-) -> list[tuple[Variable, np.ndarray]]:
+    optimizer: Any, order: list[Variable], place: int, arrays: list[Dataset]
+) -> list[tuple[Variable, Dataset]]:
     slots = [optimizer._slots[optimizer._get_variable_index(v)][place] for v in order]
     return list(zip(slots, arrays, strict=True))
 
 
-def _counts_steps(name: str, array: np.ndarray) -> bool:
-    return array.size == 1 and name.split("/")[-1].split("_")[0] in ("iter", "iterations", "iteration")
+def _counts_steps(name: str, array: Dataset) -> bool:
+    return math.prod(array.shape) == 1 and name.split("/")[-1].split("_")[0] in ("iter", "iterations", "iteration")
 
 
-def _is_scalar_setting(name: str, array: np.ndarray) -> bool:
+def _is_scalar_setting(name: str, array: Dataset) -> bool:
     """Numbers that are no slot of a variable: the step, the rate, a product of decays."""
     words = {part.rsplit("_", 1)[0] if part.rsplit("_", 1)[-1].isdigit() else part for part in name.split("/")}
     scalars = {"iter", "iterations", "iteration", "learning_rate", "decay", "momentum_cache", "u_product", "m_schedule"}
-    return array.ndim == 0 and (bool(words & scalars) or "Variable" not in name)
+    return array.shape == () and (bool(words & scalars) or "Variable" not in name)
 
 
 def _by_slot(
-    optimizer: str, arrays: list[tuple[str, np.ndarray]], slots: list[str], count: int
-) -> dict[str, list[np.ndarray]]:
+    optimizer: str, arrays: list[tuple[str, Dataset]], slots: list[str], count: int
+) -> dict[str, list[Dataset]]:
     """The arrays of each slot in the order of the variables: by their names where these tell, else by their place."""
     known = {**_SLOTS, **_OWN_SLOTS.get(optimizer, {})}
     keys = [_slot_of(name, known) for name, _ in arrays]

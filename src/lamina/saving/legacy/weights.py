@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.variable import Variable
@@ -18,7 +20,7 @@ from lamina.saving.legacy import forms
 from lamina.saving.legacy.era import Era
 from lamina.saving.legacy.groups import Stored
 
-Plan = list[tuple[Variable, np.ndarray]]
+Plan = list[tuple[Variable, jax.Array]]
 
 
 class Misfit(ValueError):
@@ -40,7 +42,7 @@ def plan(layer: Any, stored: Stored, era: Era) -> Plan:
     last: Misfit | None = None
     for counts, ordered in ((forms.stored_count, True), (_own_count, True), (forms.stored_count, False)):
         needed = sum(sum(counts(part, era, group)) for part in parts for group in [_split(part, layer)])
-        if needed != len(stored.arrays):
+        if needed != len(stored.datasets):
             continue
         try:
             return _dealt(layer, parts, stored, era, counts, ordered)
@@ -48,7 +50,7 @@ def plan(layer: Any, stored: Stored, era: Era) -> Plan:
             last = last or error
     raise last or Misfit(
         f"layer {layer.name!r} ({type(layer).__name__}) has {len(layer.weights)} weights; "
-        f"the file has {len(stored.arrays)} arrays for it: {', '.join(stored.paths) or 'none'}"
+        f"the file has {len(stored.datasets)} arrays for it: {', '.join(stored.paths) or 'none'}"
     )
 
 
@@ -67,7 +69,7 @@ def _dealt(
     layer: Any, parts: list[Any], stored: Stored, era: Era, counts: Callable[..., tuple[int, int]], ordered: bool
 ) -> Plan:
     numbers = [counts(part, era, _split(part, layer)) for part in parts]
-    arrays = list(stored.arrays)
+    arrays = stored.read()
     if ordered:  # all that train, then all others
         first = [[arrays.pop(0) for _ in range(trained)] for trained, _ in numbers]
         rest = [[arrays.pop(0) for _ in range(others)] for _, others in numbers]
@@ -87,4 +89,9 @@ def _fitted(layer: Any, part: Any, share: Sequence[np.ndarray], era: Era) -> Pla
             f"layer {layer.name!r} ({type(layer).__name__}){inside}: weights of shapes "
             f"{', '.join(map(str, shapes))}; the file has {', '.join(str(a.shape) for a in share)}"
         )
-    return list(zip(targets, arrays, strict=True))
+    return [(target, placed(target, array)) for target, array in zip(targets, arrays, strict=True)]
+
+
+def placed(variable: Variable, array: np.ndarray) -> jax.Array:
+    """An array as the variable will hold it; what it was made of can be let go of."""
+    return jnp.asarray(array, variable._value.dtype).block_until_ready()
