@@ -40,7 +40,7 @@ def _name(value: Any) -> Any:
         return config
     if name in ("MeanMetricWrapper", "LossFunctionWrapper") and isinstance(config, dict):
         return _name(config.get("fn")) if not isinstance(config.get("name"), str) else config["name"]
-    return str(name) if name is not None else None
+    return str(name).split(">")[-1] if name is not None else None
 
 
 def _names(value: Any) -> Any:

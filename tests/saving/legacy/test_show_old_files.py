@@ -42,5 +42,5 @@ def test_architectures(name, tmp_path):
 
 def test_training_settings(tmp_path):
     text = lamina.saving.show(fixtures.put("trained_adam", tmp_path)).to_text(100)
-    assert "Adam (learning rate 0.0" in text
+    assert "Training    Adam (learning rate 0.01), loss mean_squared_error, metrics mae" in text
     assert "state of the optimizer" in text
