@@ -2,7 +2,7 @@
 
 XLA's own gradient looks for each window's greatest element again and scatters to it, one window after the other. Here
 the elements at the same place of all windows are one tensor, and those that are the first to equal the greatest take
-the gradient, all at once.
+the gradient, all at once. Where windows do not overlap it is enough to know the number of that place in each.
 """
 
 from __future__ import annotations
@@ -63,26 +63,45 @@ def _change(window: Sizes, steps: Sizes, padding: str, primals: Any, tangents: A
     (x,), (change,) = primals, tangents
     greatest = _max_window(x, window, steps, padding)
 
-    def ours(change: Any, x: Any, greatest: Any) -> Any:
-        pads = lax.padtype_to_pads(x.shape, window, steps, padding)
-        widths = [(low, high, 0) for low, high in pads]
-        places = zip(
-            _places(lax.pad(x, np.array(_lowest(x), x.dtype), widths), window, steps, greatest.shape),
-            _places(lax.pad(change, np.array(0, change.dtype), widths), window, steps, greatest.shape),
-            strict=True,
-        )
-        taken = jnp.zeros(greatest.shape, bool)
-        total = jnp.zeros(greatest.shape, change.dtype)
-        for value, part in places:
-            first = (value == greatest) & ~taken
-            taken |= first
-            total += jnp.where(first, part, 0)
-        return total
+    pads = lax.padtype_to_pads(x.shape, window, steps, padding)
+    apart = window == steps and not any(itertools.chain(*pads))
+    ours = functools.partial(_of_blocks if apart else _of_windows, window, steps, pads)
 
     def plain(change: Any, x: Any, greatest: Any) -> Any:
         return jax.jvp(lambda x: reference(x, window, steps, padding), (x,), (change,))[1]
 
     return greatest, on_cpu(ours, plain)(change, x, greatest)
+
+
+def _of_blocks(window: Sizes, steps: Sizes, pads: Any, change: Any, x: Any, greatest: Any) -> Any:
+    """The change of the greatest, where windows share no element: a sum over blocks of the tensor."""
+    sizes = [count * span for count, span in zip(greatest.shape, window, strict=True)]
+    blocked = [size for pair in zip(greatest.shape, window, strict=True) for size in pair]
+    x, change = (lax.slice(t, [0] * t.ndim, sizes).reshape(blocked) for t in (x, change))
+    number = np.arange(math.prod(window), dtype="int8").reshape([n for span in window for n in (1, span)])
+    first = jnp.full(greatest.shape, number.size, "int8")
+    for place in reversed(list(itertools.product(*map(range, window)))):
+        at_place = tuple(entry for start in place for entry in (slice(None), start))
+        first = jnp.where(x[at_place] == greatest, number[tuple(e for s in place for e in (0, s))], first)
+    first = first.reshape([size for count in greatest.shape for size in (count, 1)])
+    return jnp.sum(jnp.where(first == number, change, 0), tuple(range(1, 2 * greatest.ndim, 2)))
+
+
+def _of_windows(window: Sizes, steps: Sizes, pads: Any, change: Any, x: Any, greatest: Any) -> Any:
+    """The same where windows overlap, or reach over the border."""
+    widths = [(low, high, 0) for low, high in pads]
+    places = zip(
+        _places(lax.pad(x, np.array(_lowest(x), x.dtype), widths), window, steps, greatest.shape),
+        _places(lax.pad(change, np.array(0, change.dtype), widths), window, steps, greatest.shape),
+        strict=True,
+    )
+    taken = jnp.zeros(greatest.shape, bool)
+    total = jnp.zeros(greatest.shape, change.dtype)
+    for value, part in places:
+        first = (value == greatest) & ~taken
+        taken |= first
+        total += jnp.where(first, part, 0)
+    return total
 
 
 def _places(x: Any, window: Sizes, steps: Sizes, counts: Sequence[int]) -> Iterator[Any]:
