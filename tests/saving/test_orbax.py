@@ -150,6 +150,15 @@ def test_only_the_best(tmp_path, capsys):
     assert "not better than" in said
 
 
+def test_nothing_is_said_where_all_is_well(tmp_path, caplog, recwarn):
+    model = small()
+    saving.save_orbax(model, tmp_path / "c")
+    lamina.models.load_model(tmp_path / "c")
+    saving.load_orbax(model, tmp_path / "c")
+    assert not caplog.records
+    assert not recwarn.list
+
+
 def test_waiting(tmp_path):
     seen = []
 

@@ -39,22 +39,29 @@ def by_name(variables: Iterable[Variable]) -> dict[str, Variable]:
     return named
 
 
-def matched(stored: Sequence[str], own: Iterable[str], model: Any) -> dict[str, str]:
-    """For each stored name the model's own one, so far as there is one.
+def matched(
+    stored: Mapping[str, Sequence[str]], own: Mapping[str, Iterable[str]], model: Any
+) -> dict[str, dict[str, str]]:
+    """For each stored name the model's own one, so far as there is one; in each group of names.
 
     Layers without a name of their own have a number that depends on what was made before them (``dense_7``). Where
-    names differ in such numbers alone, they are matched by the order of the numbers, provided that all names then fit.
+    the names of a group differ in such numbers alone, they are matched by the order of the numbers.
     """
-    own = list(own)
+    prefixes = _prefixes(model)
+    theirs, ours = (_renumbered([n for names in side.values() for n in names], prefixes) for side in (stored, own))
+    return {group: _matched(names, list(own[group]), theirs, ours) for group, names in stored.items()}
+
+
+def _matched(
+    stored: Sequence[str], own: list[str], theirs: Mapping[str, str], ours: Mapping[str, str]
+) -> dict[str, str]:
     known = set(own)
     exact = {name: name for name in stored if name in known}
-    if len(exact) == len(stored):
+    back = {ours[name]: name for name in own}
+    plain = [theirs[name] for name in stored]
+    if len(exact) == len(stored) or not len(back) == len(own) == len(plain) or set(plain) != set(back):
         return exact
-    prefixes = _prefixes(model)
-    theirs, ours = _renumbered(stored, prefixes), _renumbered(own, prefixes)
-    back = {plain: name for name, plain in ours.items()}
-    fits = len(back) == len(own) == len(stored) and set(theirs.values()) == set(back)
-    return {name: back[theirs[name]] for name in stored} if fits else exact
+    return {name: back[there] for name, there in zip(stored, plain, strict=True)}
 
 
 def _prefixes(model: Any) -> set[str]:

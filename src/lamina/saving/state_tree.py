@@ -74,18 +74,14 @@ def _build_optimizer(model: Any, stored: dict[str, Any]) -> None:
 
 def _pairs(model: Any, flat: dict[str, dict[str, Any]], source: str) -> list[tuple[Variable, Any]]:
     own = {group: _variables(model, group) for group in flat}
-    stored, here = (
-        [f"{group}/{name}" for group, inner in side.items() if group != "metrics_variables" for name in inner]
-        for side in (flat, own)
-    )
-    which = names.matched(stored, here, model)
+    which = names.matched({group: list(inner) for group, inner in flat.items()}, own, model)
     found_pairs: list[tuple[Variable, Any]] = []
     for group, inner in flat.items():
         for name, value in inner.items():
-            if group == "metrics_variables" and name not in own[group]:
+            found = which[group].get(name)
+            if found is None and group == "metrics_variables":
                 continue  # made when data is first seen, and set to their start before they count
-            found = which.get(f"{group}/{name}", f"{group}/{name}").partition("/")[2]
-            if found not in own[group]:
+            if found is None:
                 raise ValueError(f"{source}: {_unknown(model, group, name, own[group])}")
             variable = own[group][found]
             found_pairs.append((variable, _checked(model, variable, f"{group}/{name}", value, source)))

@@ -248,7 +248,7 @@ def need_orbax() -> Any:
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:
     """Orbax warns of each part of a checkpoint that has no arrays, such as the text of the configuration."""
-    return not record.getMessage().startswith("Skipping merge of OCDBT checkpoints")
+    return "Skipping merge of OCDBT checkpoints" not in record.getMessage()
 
 
 def _checkpointer(root: Path, keep: int | None = None) -> Any:

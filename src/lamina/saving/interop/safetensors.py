@@ -276,7 +276,7 @@ def _matched(
 ) -> tuple[list[tuple[Variable, Tensor]], list[Exception]]:
     """Which array goes into which weight; and what does not fit."""
     own = names.by_name(model.weights)
-    which = names.matched(list(tensors), own, model)
+    which = names.matched({"": list(tensors)}, {"": own}, model)[""]
     problems: list[Exception] = []
     pairs: list[tuple[Variable, Tensor]] = []
     where = f"{type(model).__name__} {model.name!r}"
