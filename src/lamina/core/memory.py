@@ -11,25 +11,28 @@ import functools
 import os
 from typing import Any
 
-import jax
-
 _VARIABLE = "LAMINA_KEEP_MEMORY"
 _OFF = ("0", "off", "false", "no")
-_TRIM_ABOVE, _GROW_BY, _MAP_ABOVE = -1, -2, -3  # the parameters of mallopt(3)
+_TRIM_ABOVE, _GROW_BY, _MAP_ABOVE, _ARENAS = -1, -2, -3, -8  # the parameters of mallopt(3)
 _MOST_KEPT = 2**30
-_SETTINGS = {_MAP_ABOVE: _MOST_KEPT, _TRIM_ABOVE: _MOST_KEPT, _GROW_BY: 2**26}
+_SETTINGS = {
+    _MAP_ABOVE: _MOST_KEPT,
+    _TRIM_ABOVE: _MOST_KEPT,
+    _GROW_BY: 2**26,
+    _ARENAS: 1,  # those of threads, where long steps run, hold no large blocks
+}
 
 
 @functools.cache
 def keep() -> bool:
-    """Keep up to 1 GiB of freed memory in the process from now on, where its steps run on a CPU and under glibc.
+    """Keep up to 1 GiB of freed memory in the process from now on, under glibc.
 
-    ``LAMINA_KEEP_MEMORY=0`` in the environment leaves all as it is.
+    To be called before JAX starts its threads. ``LAMINA_KEEP_MEMORY=0`` in the environment leaves all as it is.
 
     Returns:
         Whether it was done.
     """
-    if os.environ.get(_VARIABLE, "").lower() in _OFF or jax.default_backend() != "cpu":
+    if os.environ.get(_VARIABLE, "").lower() in _OFF:
         return False
     try:
         tell: Any = ctypes.CDLL(None).mallopt

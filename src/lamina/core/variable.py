@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core import checks, context, dtypes
+from lamina.core import checks, context, dtypes, memory
+
+memory.keep()  # here, since the first variable starts JAX
 
 _LARGE = 2**16
 _numbers = itertools.count()

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core import compilation_cache, memory
+from lamina.core import compilation_cache
 from lamina.training.resident import Pace
 from lamina.training.steps import pack_x_y_sample_weight
 
@@ -99,7 +99,6 @@ class Program:
         shapes = shapes_of(data)
         if self.compiled and shapes not in self._made:
             compilation_cache.use()
-            memory.keep()
             lowered = self._run.lower(state, data)  # here: it runs the model's Python code
             self._made[shapes] = _background.submit(lowered.compile)
 
