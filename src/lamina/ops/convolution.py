@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from lamina.core import checks, config
 from lamina.core.symbolic import op
+from lamina.kernels.convolution_transpose import spread
 from lamina.ops.arrays import array, common
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -221,12 +221,4 @@ def conv_transpose(
             raise ValueError(f"`output_padding`={output_padding!r} must be smaller than `strides`={strides!r}")
     kind = _padding(padding).lower()
     pads = [_transposed_pads(*each[:3], kind, each[3]) for each in zip(w.shape, steps, gaps, extra, strict=False)]
-    return lax.conv_transpose(
-        x,
-        w,
-        strides=steps,
-        padding=pads,
-        rhs_dilation=gaps,
-        dimension_numbers=_numbers(x, jnp.swapaxes(w, -1, -2), data_format),
-        transpose_kernel=True,
-    )
+    return spread(x, w, steps, pads, gaps, data_format == "channels_first")
