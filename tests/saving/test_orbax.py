@@ -159,15 +159,17 @@ def test_nothing_is_said_where_all_is_well(tmp_path, caplog, recwarn):
     assert not recwarn.list
 
 
-def test_waiting(tmp_path):
+@pytest.mark.parametrize("background", [False, True])
+def test_waiting(background, tmp_path):
     seen = []
 
     class Look(lamina.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            keep.wait_until_finished()
+            if background:
+                keep.wait_until_finished()
             seen.append(orbax.steps_in(tmp_path / "c"))
 
-    keep = lamina.callbacks.OrbaxCheckpoint(tmp_path / "c")
+    keep = lamina.callbacks.OrbaxCheckpoint(tmp_path / "c", save_on_background=background)
     trained(small(), 2, [keep, Look()])
     assert seen == [[0], [1]]
 

@@ -10,6 +10,8 @@ import pytest
 
 import lamina
 from lamina.saving import legacy
+from lamina.saving.legacy import weights
+from lamina.saving.safety.hdf5 import Dataset
 
 L = lamina.layers
 
@@ -173,4 +175,23 @@ def test_every_suffix_that_people_use(suffix, tmp_path):
     assert same(values(lamina.models.load_model(tmp_path / f"whole{suffix}")), values(source))
     source.save_weights(tmp_path / f"weights{suffix}")
     target.load_weights(tmp_path / f"weights{suffix}", by_name=True)
+    assert same(values(target), values(source))
+
+
+def test_arrays_are_let_go_of_layer_by_layer(path, monkeypatch):
+    """What was read of a layer is placed before the next one is read, and set when all has been read."""
+    source, target = model(), model()
+    before = values(target)
+    legacy.save_weights_h5(source, path)
+    events = []
+    real_read, real_place = Dataset.read, weights.placed
+    monkeypatch.setattr(Dataset, "read", lambda self: events.append("read") or real_read(self))
+
+    def place(variable, array):
+        events.append("placed" if same(values(target), before) else "set too early")
+        return real_place(variable, array)
+
+    monkeypatch.setattr(weights, "placed", place)
+    legacy.load_weights_h5(target, path)
+    assert events == ["read", "read", "placed", "placed"] * 2
     assert same(values(target), values(source))
