@@ -18,6 +18,8 @@ from lamina.layers.recurrent.lstm import lstm_step
 from lamina.layers.recurrent.simple_rnn import simple_step
 
 KINDS = [LSTM, GRU, EarlyGRU, SimpleRNN]
+SECOND = ["tangent of gradient", "gradient of gradient", "tangent of tangent", "gradient of tangent"]
+BATCHED = ["gradients, batched", "gradient of a batch"]
 
 
 class Case:
@@ -25,14 +27,14 @@ class Case:
 
     def __init__(self, kind, seed, activation="tanh", inner="sigmoid", most=3):
         draw, rng = random.Random(seed), np.random.default_rng(seed)
-        time, batch, units = (draw.randint(1, most) for _ in range(3))
+        time, batch, units = (draw.randint(low, most) for low in (2, 1, 1))
         self.cell = SimpleRNN(activation) if kind is SimpleRNN else kind(activation, inner)
-        self.way = Way(draw.random() < 0.5, draw.random() < 0.5)
-        self.mask = jnp.asarray(rng.random((time, batch)) < 0.7) if draw.random() < 0.6 else None
+        self.way = Way(sequences=seed % 4 > 1, reverse=seed % 2 == 1)
+        self.mask = jnp.asarray(rng.random((time, batch)) < 0.7) if seed % 3 else None
         count = sum(self.cell.blocks)
         self.biased = draw.random() < 0.7
         bias = [rng.normal(size=n * units) for n in self.cell.blocks if self.biased]
-        recurrent = [rng.normal(size=(units, count * units))]
+        recurrent = [rng.normal(size=(units, count * units)) / 2]
         if kind is GRU and self.biased:
             recurrent.append(rng.normal(size=count * units))
         self.tensors = jax.tree.map(
@@ -91,13 +93,15 @@ class Case:
         ours, theirs = (jax.jit(lambda f=f: self.derivatives(f, names))() for f in (self.ours, self.plain))
         for name in ours:
             for a, b in zip(jax.tree.leaves(ours[name]), jax.tree.leaves(theirs[name]), strict=True):
-                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=f"{name} of {self.cell}, {self.way}")
+                np.testing.assert_allclose(
+                    a, b, rtol=1e-9, atol=1e-11 * (1 + jnp.abs(b).max()), err_msg=f"{name} of {self.cell}, {self.way}"
+                )
 
 
 # The kernels
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_and_gradients(kind, seed):
     with jax.enable_x64(True):
@@ -107,16 +111,17 @@ def test_values_and_gradients(kind, seed):
 @pytest.mark.parametrize("kind", KINDS)
 def test_second_derivatives(kind):
     with jax.enable_x64(True):
-        Case(kind, 4).check(*() if kind is SimpleRNN else ("tangent of gradient", "gradient of gradient"))
+        Case(kind, 7).check(*() if kind is SimpleRNN else ("tangent of gradient", "gradient of gradient"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5, 8))
+@pytest.mark.parametrize("seed", range(8, 12))
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_derivatives_of_many(kind, seed):
     draw = random.Random(seed)
+    activation, inner = draw.choice(sorted(VALUES)), draw.choice(["sigmoid", "tanh", "hard_sigmoid"])
     with jax.enable_x64(True):
-        Case(kind, seed, draw.choice(sorted(VALUES)), draw.choice(sorted(VALUES)), most=6).check()
+        Case(kind, seed, activation, inner, most=5).check("gradient", draw.choice(SECOND), draw.choice(BATCHED))
 
 
 @pytest.mark.parametrize("place", range(3))
