@@ -195,7 +195,7 @@ def test_weights_of_a_whole_checkpoint(tmp_path):
     plain.load_weights(tmp_path / "c")
     assert int(plain.optimizer.iterations) == 4
     other = small(optimizer="sgd")
-    with pytest.warns(UserWarning, match="the state of optimizer 'sgd.*' was not loaded"):
+    with pytest.warns(UserWarning, match="the state of the optimizer, SGD, was not loaded"):
         other.load_weights(tmp_path / "c")
     assert equal(other, model)
     bare = lamina.models.clone_model(model)

@@ -158,7 +158,7 @@ def test_a_layer_that_was_frozen_in_between_is_named():
 
 
 def test_variables_of_one_path_are_all_kept():
-    """Keras loses all but one of them."""
+    """Keras refuses such a model."""
     inner = lamina.Sequential([lamina.Input((3,)), layers.Dense(3, name="d")], name="m")
     x = lamina.Input((3,))
     model = lamina.Model(x, layers.Dense(3, name="d")(lamina.Model(x, layers.Dense(3, name="d")(inner(x)))(x)))

@@ -132,8 +132,8 @@ def load_weights(
             pairs = state_tree.pairs(model, wanted, str(root / str(step)))
         except ValueError as error:
             pairs = state_tree.pairs(model, weights, str(root / str(step)))
-            name = getattr(optimizer, "name", None)
-            warnings.warn(f"the state of optimizer {name!r} was not loaded: {error}", stacklevel=3)
+            kind = type(optimizer).__name__
+            warnings.warn(f"the state of the optimizer, {kind}, was not loaded: {error}", stacklevel=3)
         _restore(checkpointer, root, step, found, pairs)
     finally:
         checkpointer.close()
