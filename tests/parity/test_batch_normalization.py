@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lamina
+from lamina.layers.batch_normalization import _moments_in_one_pass
 
 MASK = np.array([[1, 1, 0, 0, 1, 0]] * 3 + [[0] * 6], bool)
 
@@ -68,3 +69,17 @@ def test_frozen():
     np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(before[2], ours.get_weights()[2])
     assert [w.name for w in ours.non_trainable_weights] == [w.name for w in theirs.non_trainable_weights]
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((6, 3), (0,)), ((4, 5, 5, 3), (0, 1, 2)), ((4, 3, 5), (0, 2))])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_moments_in_one_pass(shape, axes, offset):
+    x = (np.random.default_rng(0).normal(size=shape) + offset).astype("float32")
+    mean, variance = _moments_in_one_pass(jnp.asarray(x), axes)
+    exact = x.astype("float64")
+    np.testing.assert_allclose(mean, exact.mean(axes), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(variance, exact.var(axes), rtol=2e-3 if offset else 1e-5)
+    with jax.enable_x64(True):
+        ours = jax.grad(lambda x: jnp.sum(_moments_in_one_pass(x, axes)[1] ** 1.5))(exact - offset)
+        theirs = jax.grad(lambda x: jnp.sum(jnp.var(x, axes) ** 1.5))(exact - offset)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)

@@ -177,15 +177,25 @@ class BatchNormalization(Layer):
 def _moments(x: jax.Array, axes: tuple[int, ...], mask: Any) -> tuple[jax.Array, jax.Array]:
     """Mean and variance over axes; over the elements that the mask keeps, where there is one."""
     if mask is None:
-        mean = jnp.mean(x, axes, keepdims=True)
-        variance = jnp.mean(jnp.square(x - mean), axes)
-        return mean.reshape(variance.shape), variance
+        return _moments_in_one_pass(x, axes)
     mask = jnp.asarray(mask)
     weights = jnp.broadcast_to(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), x.shape).astype(x.dtype)
     count = jnp.maximum(jnp.sum(weights, axes, keepdims=True), 1.0)
     mean = jnp.sum(weights * x, axes, keepdims=True) / count
     variance = jnp.sum(weights * jnp.square(x - mean), axes, keepdims=True) / count
     return jnp.squeeze(mean, axes), jnp.squeeze(variance, axes)
+
+
+def _moments_in_one_pass(x: jax.Array, axes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance from sums of distances and of their squares, which are found together.
+
+    Distances are from the mean of a few elements: from 0, little would be left of the difference of two large numbers.
+    """
+    few = x[tuple(slice(1) if axis == axes[0] else slice(None) for axis in range(x.ndim))]
+    center = jax.lax.stop_gradient(jnp.mean(few, axes, keepdims=True))
+    distance = x - center
+    mean, square = jnp.mean(distance, axes), jnp.mean(jnp.square(distance), axes)
+    return mean + center.reshape(mean.shape), jnp.maximum(square - jnp.square(mean), 0.0)
 
 
 def _checked_clipping(clipping: dict[str, float] | None, renorm: bool) -> dict[str, float] | None:
