@@ -51,7 +51,7 @@ def pytest_pyfunc_call(pyfuncitem: Any) -> Any:
 
 def pytest_addoption(parser: Any) -> None:
     """The option that turns this off."""
-    parser.addoption("--fixes", choices=("apply", "off"), default="off", help="apply every fix that a test sees")
+    parser.addoption("--fixes", choices=("apply", "off"), default="apply", help="apply every fix that a test sees")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -52,6 +52,12 @@ class Editor:
         found = [name for name, (_, cls) in self.scene.layers.items() if cls.__name__ == kind]
         return self.layer(self.pick(found[::-1]))
 
+    def nodes_before(self, kind: Any) -> list[Any]:
+        """Nodes of the program at fault and of those that ran before it, the last first."""
+        files = list(self.trees)
+        at = files.index(next(place.file for place in self.scene.failing if place.file in self.trees))
+        return [n for file in files[at::-1] for n in [*ast.walk(self.trees[file])][::-1] if isinstance(n, kind)]
+
     def functions_at(self, line: int) -> list[Any]:
         """The functions around a line, outermost first."""
         functions = [f for f in self.nodes((ast.FunctionDef, ast.Lambda)) if hasattr(f, "lineno")]

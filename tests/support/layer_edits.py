@@ -103,6 +103,8 @@ class LayerEdits(Editor):
         if not calls and self.parts > 1:
             return  # a model that takes its inputs from the data
         new = parse(code)
+        # a tensor that is in no model has no layer yet
+        calls = calls or [call for call in self.nodes_before(ast.Call) if is_input(call)]
         if not calls:
             self.first_layer(new)
             return

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import os
 import re
 import runpy
 import sys
+import sysconfig
 import types
 import weakref
 from collections.abc import Callable
@@ -73,6 +75,8 @@ class Recorder:
         self.seen.append(Seen(error, summary, tuple(fixes), frames[stack.witness], scene))
 
 
+#: Where Python's own modules and installed packages are.
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 recorders: list[Recorder] = []
 #: Code to run in place of scripts, by their paths.
 replaced: dict[str, types.CodeType] = {}
@@ -95,7 +99,7 @@ class Stack:
 
 
 def _is_library(file: str) -> bool:
-    return errors.is_internal(file) or "site-packages" in file
+    return errors.is_internal(file) or file.startswith(_INSTALLED)
 
 
 def _is_pytest(frame: types.FrameType) -> bool:
@@ -118,9 +122,11 @@ def program(name: str, source: str, scope: dict[str, Any]) -> None:
 
 
 def _maker() -> types.FrameType | None:
-    """The user's frame that makes a layer; ``None`` where the advice makes one to try it."""
+    """The user's frame that makes a layer; ``None`` where the advice makes one to try it, or one is copied."""
     frame: types.FrameType | None = sys._getframe(2)
-    while frame is not None and errors.is_internal(frame.f_code.co_filename):
+    if frame is not None and frame.f_code.co_filename == copyreg.__file__:
+        return None
+    while frame is not None and _is_library(frame.f_code.co_filename):
         if os.sep + "advice" + os.sep in frame.f_code.co_filename:
             return None
         frame = frame.f_back

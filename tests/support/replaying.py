@@ -77,7 +77,8 @@ class Replay:
         """What comes of the calls under observation in the program as it is."""
         if place.file not in self.outcomes:
             known = [seen for seen in self.recorder.seen if seen.witness.file == place.file]
-            listen = _Listen(collections.Counter(plain(seen.summary) for seen in known))
+            wanted = ((self.places.index(seen.witness), plain(seen.summary)) for seen in known)
+            listen = _Listen(collections.Counter(wanted))
             self._run(copy.deepcopy(trees), listen, place)
             self.outcomes[place.file] = listen.outcomes
         return self.outcomes[place.file]
@@ -244,15 +245,15 @@ def _observed(place: int, function: Callable[[], Any], recorder: Recorder) -> tu
 class _Listen:
     """Notes what comes of each call, until the last warning of those that are wanted."""
 
-    def __init__(self, wanted: collections.Counter[str]) -> None:
+    def __init__(self, wanted: collections.Counter[tuple[int, str]]) -> None:
         self.wanted = wanted
         self.outcomes: list[_Outcome] = []
 
     def __call__(self, place: int, function: Callable[[], Any]) -> Any:
-        recorder, before = Recorder(), [summary for outcome in self.outcomes for summary in outcome.summaries]
+        recorder, before = Recorder(), [(o.place, summary) for o in self.outcomes for summary in o.summaries]
 
         def stop() -> None:
-            heard = [*before, *(plain(seen.summary) for seen in recorder.seen)]
+            heard = [*before, *((place, plain(seen.summary)) for seen in recorder.seen)]
             if collections.Counter(heard) >= self.wanted:
                 raise _Heard
 

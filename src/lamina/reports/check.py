@@ -16,7 +16,7 @@ from rich.text import Text
 
 from lamina.advice import labels as label_advice
 from lamina.advice import silent
-from lamina.advice.layer_call import on_data
+from lamina.advice.layer_call import entry, on_data
 from lamina.core import checks, config, tree
 from lamina.core.variable import StateScope
 from lamina.layers.layer import Layer
@@ -323,6 +323,7 @@ def _go_on(found: Findings, model: Any, batch: Any, labels: Any) -> None:
             found.attempt(_check_metrics, found, metrics, y, outputs, sample_weight, advise=advise)
 
 
+@entry  # what does not fit was noted, with advice
 def _outputs(found: Findings, model: Any, x: Any) -> Any:
     """Shapes of the outputs: of the data, or else as the model declares them."""
     try:
