@@ -35,7 +35,7 @@ def trained(model, epochs, callbacks=(), **settings):
     return model.fit(X, Y, epochs=epochs, callbacks=list(callbacks), **settings).history["loss"]
 
 
-@pytest.mark.parametrize(("writer", "reader"), [("keras", "lamina"), ("lamina", "keras"), ("lamina", "lamina")])
+@pytest.mark.parametrize(("writer", "reader"), [("keras", "lamina"), ("lamina", "keras")])
 def test_training_goes_on_in_the_other(writer, reader, tmp_path):
     writing, reading = importlib.import_module(writer), importlib.import_module(reader)
     importlib.import_module("lamina.models")
@@ -68,10 +68,11 @@ def test_a_state_of_keras_s(tmp_path):
     np.testing.assert_allclose(trained(ours, 2), trained(model, 2), rtol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{}, {"save_freq": 3}, {"max_to_keep": 2}, {"save_freq": 2, "max_to_keep": 3}])
+@pytest.mark.parametrize("settings", [{}, {"save_freq": 3, "max_to_keep": 2}])
 def test_the_same_steps(settings, tmp_path):
     for k in (keras, lamina):
         model = made(k)
-        trained(model, 1)
+        model.optimizer.build(model.trainable_variables)
+        model.optimizer.iterations.assign(2)
         trained(model, 4, [k.callbacks.OrbaxCheckpoint(tmp_path / k.__name__, **settings)])
     assert orbax.steps_in(tmp_path / "lamina") == orbax.steps_in(tmp_path / "keras")

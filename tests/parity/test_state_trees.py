@@ -14,7 +14,7 @@ def named(k):
     """Names that do not depend on what was made before."""
     layers = k.layers
     x = k.Input((5, 3), name="x")
-    y = layers.Bidirectional(layers.LSTM(4, name="lstm"), name="both")(x)
+    y = layers.Bidirectional(layers.SimpleRNN(4, name="rnn"), name="both")(x)
     inner = [k.Input((8,)), layers.Dense(4, name="d"), layers.BatchNormalization(name="bn")]
     y = k.Sequential(inner, name="inner")(y)
     shared = layers.Dense(4, name="shared")
@@ -59,15 +59,19 @@ def leaves(tree):
     return sorted((path, tuple(leaf.shape), str(leaf.dtype)) for path, leaf in plain)
 
 
-@pytest.mark.parametrize("make", [named, in_line, subclassed])
-def test_the_same_trees(make):
-    theirs, ours = make(keras), make(lamina)
+@pytest.fixture(scope="module", params=[named, in_line, subclassed])
+def models(request):
+    """A model in Keras and here; the tests are run in their order."""
+    return request.param(keras), request.param(lamina)
+
+
+def test_the_same_trees(models):
+    theirs, ours = models
     assert leaves(ours.get_state_tree()) == leaves(theirs.get_state_tree("numpy_array"))
 
 
-@pytest.mark.parametrize("make", [named, in_line, subclassed])
-def test_each_takes_the_other_s(make):
-    theirs, ours = make(keras), make(lamina)
+def test_each_takes_the_other_s(models):
+    theirs, ours = models
     ours.set_state_tree(theirs.get_state_tree("numpy_array"))
     for weight, other in zip(ours.weights, theirs.weights, strict=True):
         np.testing.assert_array_equal(weight.numpy(), np.asarray(other.value))

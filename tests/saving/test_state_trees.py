@@ -7,7 +7,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.saving import names
+from lamina.saving import names, state_tree
 from lamina.shapes import ShapeError
 
 X = np.linspace(-1, 1, 24, dtype="float32").reshape(8, 3)
@@ -69,6 +69,28 @@ def test_a_new_model_whose_layers_have_other_numbers():
     step(first)
     second.set_state_tree(first.get_state_tree())
     assert [step(first) for _ in range(2)] == [step(second) for _ in range(2)]
+
+
+@pytest.mark.parametrize("made_between", range(3))
+def test_names_that_differ_in_numbers_are_those_of_the_same_variables(made_between):
+    def make():
+        x = lamina.Input((6, 4))
+        inner = lamina.Model(x, layers.SimpleRNN(4, return_sequences=True)(layers.Dense(4)(x)))
+        y = layers.TimeDistributed(layers.Dense(4))(layers.Bidirectional(layers.LSTM(2, return_sequences=True))(x))
+        y = lamina.Sequential([layers.Dense(4), layers.Dropout(0.1), layers.Dense(4)])(inner(y))
+        model = lamina.Model(x, layers.MultiHeadAttention(2, 2)(y, layers.Dense(4)(y)))
+        model.compile(lamina.optimizers.SGD(0.1, momentum=0.9), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    one = make()
+    _ = [(layers.Dense(1), layers.LSTM(1)) for _ in range(made_between)]
+    other = make()
+    groups = state_tree.GROUPS[:3]
+    stored, own = ({group: list(state_tree._variables(m, group)) for group in groups} for m in (one, other))
+    found = names.matched(stored, own, other)
+    assert found == {group: dict(zip(stored[group], own[group], strict=True)) for group in groups}
+    assert stored["optimizer_variables"][5] != own["optimizer_variables"][5]
 
 
 def test_numbers_do_not_cross():
