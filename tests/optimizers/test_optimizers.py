@@ -187,7 +187,7 @@ def test_foreign_variables_and_late_exclusion():
     with pytest.raises(ValueError, match="before the optimizer is built"):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     with pytest.warns(UserWarning, match="was not loaded"):
-        optimizer.load_own_variables({"0": 1})
+        optimizer.load_own_variables({"0": 1, "1": 2, "2": 3})
 
 
 def test_half_precision_variables():

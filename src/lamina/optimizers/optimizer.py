@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from lamina.core import checks, context, registry
@@ -90,6 +91,7 @@ class Optimizer(OptimizerState):
             not checks.is_whole(gradient_accumulation_steps) or gradient_accumulation_steps < 2
         ):
             raise ValueError(f"`gradient_accumulation_steps`={gradient_accumulation_steps!r}: expected 2 or more")
+        self._traced_once: Any = None
         self.built = False
         self._trainable_variables: list[Variable] = []
         self._index: dict[int, int] = {}
@@ -261,8 +263,13 @@ class Optimizer(OptimizerState):
 
     def update_all(self, grads: list[Any], variables: list[Variable], learning_rate: Any) -> None:
         """Change all variables (override this where they are not changed one by one)."""
-        for gradient, variable in zip(grads, variables):
-            self.update_step(gradient, variable, learning_rate)
+        if any(isinstance(gradient, jax.core.Tracer) for gradient in grads):
+            self._traced_once = jax.jit(self.formula)  # for all variables of a shape
+        try:
+            for gradient, variable in zip(grads, variables):
+                self.update_step(gradient, variable, learning_rate)
+        finally:
+            self._traced_once = None
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Change one variable."""
@@ -272,7 +279,7 @@ class Optimizer(OptimizerState):
         value, gradient, rate, step = (
             jnp.asarray(x, dtype) for x in (variable.value, gradient, learning_rate, self.iterations + 1)
         )
-        new = self.formula(value, gradient, rate, step, *[jnp.asarray(s.value, dtype) for s in slots])
+        new = (self._traced_once or self.formula)(value, gradient, rate, step, *[jnp.asarray(s.value, dtype) for s in slots])
         for target, value in zip([variable, *slots], new):
             target.assign(value)
 
