@@ -279,7 +279,8 @@ class Optimizer(OptimizerState):
         value, gradient, rate, step = (
             jnp.asarray(x, dtype) for x in (variable.value, gradient, learning_rate, self.iterations + 1)
         )
-        new = (self._traced_once or self.formula)(value, gradient, rate, step, *[jnp.asarray(s.value, dtype) for s in slots])
+        formula = self._traced_once or self.formula
+        new = formula(value, gradient, rate, step, *[jnp.asarray(s.value, dtype) for s in slots])
         for target, value in zip([variable, *slots], new):
             target.assign(value)
 
