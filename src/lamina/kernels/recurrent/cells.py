@@ -23,8 +23,17 @@ class SimpleRNN:
     activation: str
     blocks: ClassVar[tuple[int, ...]] = (1,)
 
+    def laid(self, weights: Tensors) -> Tensors:
+        """What `step` needs of the weights: laid out in memory once, before the loop."""
+        return weights
+
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         """One step.
+
+        Args:
+            blocks: what the input gives to the gates.
+            states: those before the step.
+            weights: see `laid`.
 
         Returns:
             The new states; what takes the place of the blocks; what else `back` or `gather` needs.
@@ -33,7 +42,7 @@ class SimpleRNN:
         return (after,), (after,), ()
 
     def turned(self, weights: Tensors) -> Tensors:
-        """What `back` needs of the weights: laid out in memory once, before the loop."""
+        """What `back` needs of the weights, likewise."""
         return (weights[0].T,)
 
     def back(
@@ -66,6 +75,9 @@ class LSTM:
     activation: str
     recurrent_activation: str
     blocks: ClassVar[tuple[int, ...]] = (4,)
+
+    def laid(self, weights: Tensors) -> Tensors:
+        return weights
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         hidden, memory = states
@@ -103,24 +115,26 @@ class LSTM:
 class GRU:
     """Gates ``z, r`` and a candidate; states ``(h,)``, weights ``(W,)``, or ``(W, b)`` with a bias of the state's.
 
-    The candidate's part of the input is a block of its own: it is added later than that of the gates.
+    Each has a block of its own: XLA for CPUs would make one operation of them all, and no vector instructions of
+    that where it reads columns of an entry of an array.
     """
 
     activation: str
     recurrent_activation: str
-    blocks: ClassVar[tuple[int, ...]] = (2, 1)
+    blocks: ClassVar[tuple[int, ...]] = (1, 1, 1)
+
+    def laid(self, weights: Tensors) -> Tensors:
+        return weights
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         (before,) = states
-        units = before.shape[-1]
         recurrent = before @ weights[0]
-        if len(weights) == 2:
-            recurrent = recurrent + weights[1]
-        gates = squash(blocks[0] + recurrent[:, : 2 * units], (self.recurrent_activation,) * 2)
-        z, r = jnp.split(gates, 2, -1)
-        inner = recurrent[:, 2 * units :]
-        candidate = VALUES[self.activation](blocks[1] + r * inner)
-        return (z * before + (1 - z) * candidate,), (gates, candidate), (inner,)
+        recurrent = recurrent + weights[1] if len(weights) == 2 else recurrent
+        for_z, for_r, inner = jnp.split(recurrent, 3, -1)
+        gate = VALUES[self.recurrent_activation]
+        z, r = gate(blocks[0] + for_z), gate(blocks[1] + for_r)
+        candidate = VALUES[self.activation](blocks[2] + r * inner)
+        return (z * before + (1 - z) * candidate,), (z, r, candidate), (inner,)
 
     def turned(self, weights: Tensors) -> Tensors:
         return (weights[0].T,)
@@ -128,17 +142,18 @@ class GRU:
     def back(
         self, turned: Tensors, gates: Tensors, kept: Tensors, before: Any, changes: Tensors
     ) -> tuple[Tensors, Tensors, Tensors]:
-        z, r = jnp.split(gates[0], 2, -1)
-        (change,), candidate, inner = changes, gates[1], self.recurrent_activation
+        (z, r, candidate), (inner,), (change,) = gates, kept, changes
         outer = change * (1 - z) * slope(self.activation, candidate)
-        both = jnp.concatenate((change * (before - candidate) * slope(inner, z), outer * kept[0] * slope(inner, r)), -1)
+        for_z = change * (before - candidate) * slope(self.recurrent_activation, z)
+        for_r = outer * inner * slope(self.recurrent_activation, r)
         reset = outer * r
-        return (change * z + jnp.concatenate((both, reset), -1) @ turned[0],), (both, outer), (reset,)
+        before_it = change * z + jnp.concatenate((for_z, for_r, reset), -1) @ turned[0]
+        return (before_it,), (for_z, for_r, outer), (reset,)
 
     def gather(self, parts: Tensors, kept: Tensors, before: Any) -> Tensors:
-        kernel = jnp.concatenate((_over_rows(before, parts[0]), _over_rows(before, kept[0])), -1)
-        bias = jnp.concatenate((parts[0].sum((0, 1)), kept[0].sum((0, 1))), -1)
-        return kernel, bias
+        parts = (*parts[:2], *kept)
+        kernel = jnp.concatenate([_over_rows(before, part) for part in parts], -1)
+        return kernel, jnp.concatenate([part.sum((0, 1)) for part in parts], -1)
 
 
 @dataclass(frozen=True)
@@ -147,33 +162,38 @@ class EarlyGRU:
 
     activation: str
     recurrent_activation: str
-    blocks: ClassVar[tuple[int, ...]] = (2, 1)
+    blocks: ClassVar[tuple[int, ...]] = (1, 1, 1)
+
+    def laid(self, weights: Tensors) -> Tensors:
+        units = weights[0].shape[0]
+        return weights[0][:, : 2 * units], weights[0][:, 2 * units :]
 
     def step(self, blocks: Tensors, states: Tensors, weights: Tensors) -> tuple[Tensors, Tensors, Tensors]:
         (before,) = states
-        units = before.shape[-1]
-        gates = squash(blocks[0] + before @ weights[0][:, : 2 * units], (self.recurrent_activation,) * 2)
-        z, r = jnp.split(gates, 2, -1)
+        for_z, for_r = jnp.split(before @ weights[0], 2, -1)
+        gate = VALUES[self.recurrent_activation]
+        z, r = gate(blocks[0] + for_z), gate(blocks[1] + for_r)
         inner = r * before
-        candidate = VALUES[self.activation](blocks[1] + inner @ weights[0][:, 2 * units :])
-        return (z * before + (1 - z) * candidate,), (gates, candidate), (inner,)
+        candidate = VALUES[self.activation](blocks[2] + inner @ weights[1])
+        return (z * before + (1 - z) * candidate,), (z, r, candidate), (inner,)
 
     def turned(self, weights: Tensors) -> Tensors:
-        units = weights[0].shape[0]
-        return weights[0][:, : 2 * units].T, weights[0][:, 2 * units :].T
+        return tuple(part.T for part in self.laid(weights))
 
     def back(
         self, turned: Tensors, gates: Tensors, kept: Tensors, before: Any, changes: Tensors
     ) -> tuple[Tensors, Tensors, Tensors]:
-        z, r = jnp.split(gates[0], 2, -1)
-        (change,), candidate, inner = changes, gates[1], self.recurrent_activation
+        (z, r, candidate), (change,) = gates, changes
         outer = change * (1 - z) * slope(self.activation, candidate)
         reset = outer @ turned[1]
-        both = jnp.concatenate((change * (before - candidate) * slope(inner, z), reset * before * slope(inner, r)), -1)
-        return (change * z + reset * r + both @ turned[0],), (both, outer), kept
+        for_z = change * (before - candidate) * slope(self.recurrent_activation, z)
+        for_r = reset * before * slope(self.recurrent_activation, r)
+        before_it = change * z + reset * r + jnp.concatenate((for_z, for_r), -1) @ turned[0]
+        return (before_it,), (for_z, for_r, outer), kept
 
     def gather(self, parts: Tensors, kept: Tensors, before: Any) -> Tensors:
-        return (jnp.concatenate((_over_rows(before, parts[0]), _over_rows(kept[0], parts[1])), -1),)
+        rows = (before, before, kept[0])
+        return (jnp.concatenate([_over_rows(x, part) for x, part in zip(rows, parts, strict=True)], -1),)
 
 
 def _over_rows(x: Any, y: Any) -> Any:

@@ -59,12 +59,18 @@ def over_time(cell: Any, way: Way, blocks: Tensors, mask: Any, states: Tensors, 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _over_time(cell: Any, way: Way, blocks: Tensors, mask: Any, states: Tensors, weights: Weights) -> Any:
+    laid = _laid(cell, weights)
+
     def step(before: Tensors, entry: Any) -> tuple[Tensors, Any]:
-        after = _masked_step(cell, weights, before, *entry)[0]
+        after = _masked_step(cell, laid, before, *entry)[0]
         return after, after[0] if way.sequences else None
 
     last, outputs = lax.scan(step, states, (blocks, mask), reverse=way.reverse)
     return outputs, last
+
+
+def _laid(cell: Any, weights: Weights) -> Weights:
+    return Weights(cell.laid(weights.recurrent), weights.biases)
 
 
 def _masked_step(cell: Any, weights: Weights, before: Tensors, blocks: Tensors, keep: Any) -> tuple[Any, Any, Any]:
@@ -102,7 +108,7 @@ def _choose(keep: Any, new: Tensors, old: Tensors) -> Tensors:
 def _changes(cell: Any, way: Way, tensors: Any, tangents: Any) -> tuple[Any, Any]:
     blocks, mask, states, weights = tensors
     saving = functools.partial(_saving_step, cell)
-    last, gates, (outputs, kept) = replacing_scan(saving, way.reverse, weights, states, blocks, mask)
+    last, gates, (outputs, kept) = replacing_scan(saving, way.reverse, _laid(cell, weights), states, blocks, mask)
     result = (outputs if way.sequences else None), last
     changes = (tangents[0], *tangents[2:])
     flat, form = jax.tree.flatten((tensors, (gates, kept, outputs), changes))
