@@ -53,7 +53,10 @@ class Editor:
         return self.layer(self.pick(found[::-1]))
 
     def nodes_before(self, kind: Any) -> list[Any]:
-        """Nodes of the program at fault and of those that ran before it, the last first."""
+        """Nodes of the function at fault; or of the program and of those that ran before it. The last first."""
+        functions = self.functions_at(self.failing.lineno)
+        if functions:
+            return [n for n in [*ast.walk(functions[0])][::-1] if isinstance(n, kind)]
         files = list(self.trees)
         at = files.index(next(place.file for place in self.scene.failing if place.file in self.trees))
         return [n for file in files[at::-1] for n in [*ast.walk(self.trees[file])][::-1] if isinstance(n, kind)]

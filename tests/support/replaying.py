@@ -177,6 +177,9 @@ class _Lenient(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
         return _attempt(node)
 
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        return _attempt(node)
+
     def visit_With(self, node: ast.With) -> ast.stmt:
         claims = any(ast.unparse(item.context_expr).startswith("pytest.") for item in node.items)
         return _attempt(node) if claims else self.generic_visit(node)  # type: ignore[return-value]
