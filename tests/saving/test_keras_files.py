@@ -13,6 +13,7 @@ import lamina
 from lamina import layers, saving
 from lamina.saving import weight_store
 from lamina.saving.atomic import writing
+from lamina.saving.places import writing_elsewhere
 from lamina.saving.walking import walk
 from lamina.shapes import ShapeError
 
@@ -579,3 +580,18 @@ def test_states_every_so_many_batches(tmp_path):
             lamina.callbacks.BackupAndRestore(tmp_path, **wrong)
     with pytest.raises(ValueError, match="`backup_dir`"):
         lamina.callbacks.BackupAndRestore("")
+
+
+def test_while_a_program_is_looked_at_files_go_elsewhere(tmp_path):
+    paths = [tmp_path / name for name in ("m.keras", "m.h5", "m.weights.h5", "m.safetensors")]
+    with writing_elsewhere():
+        for path in paths * 3:
+            model, other = small(), small()
+            (model.save if path.name in ("m.keras", "m.h5") else model.save_weights)(path)
+            other.load_weights(path)
+            assert equal(model, other)
+        saving.save_safetensors(model, tmp_path / "m.safetensors")
+        saving.load_safetensors(model, tmp_path / "m.safetensors")
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(FileNotFoundError):
+        model.load_weights(paths[0])

@@ -119,7 +119,10 @@ def _sample(axes: Sequence[str], shape: Sequence[int | None], known: set[str]) -
 
 
 def _row_of_blocks(edges: Sequence[float], labels: Sequence[tuple[str, str]]) -> _Drawing:
-    """Three blocks and dots: an axis of blocks, or two axes. The first has names at its face, the last at the edge that leads in."""
+    """Three blocks and dots: an axis of blocks, or two axes.
+
+    The first has names at its face, the last at the edge that leads in.
+    """
     *outside, down, across, into = labels
     outer = (", ".join(text for text, _ in outside), "new" if any(kind for _, kind in outside) else "")
     none, top = ("", ""), _LINE + 4.0

@@ -58,8 +58,8 @@ def _numbers(m: Meeting, low: int, high: int, classes: int, options: dict[str, A
         said = "".join(f", {k}={v!r}" for k, v in kept.items())
         code = f"SparseCategoricalCrossentropy(ignore_class=-1{said})"
         loss = eval(code, {"SparseCategoricalCrossentropy": losses.SparseCategoricalCrossentropy})
-        true, pred = (jax.ShapeDtypeStruct((2, *shape[1:]), "float32") for shape in (m.true, m.pred))
-        if trying.traced(loss, true, pred) is not None:
+        specs = [jax.ShapeDtypeStruct((2, *shape[1:]), "float32") for shape in (m.true, m.pred)]
+        if trying.traced(loss, *specs) is not None:
             yield Fix("if -1 marks what has no label, leave it out", f"loss=keras.losses.{code}")
     pred = m.head.with_units(high + 1) if low >= 0 else None
     if pred is not None and pred[-1] == high + 1:

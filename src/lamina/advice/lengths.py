@@ -78,8 +78,8 @@ def _written(argument: str) -> str:
         if part and len(texts) > int(part[1]) and texts[int(part[1])]:
             return texts[int(part[1])]
     part = re.fullmatch(r"([xy])\[(\d)\]", argument)
-    for call in names.calls(call_site(), *_METHODS) if part else ():
-        texts = names.elements(names.argument_node(call, part[1], _PLACES[part[1]]))
+    for call in names.calls(call_site(), *_METHODS):
+        texts = names.elements(names.argument_node(call, part[1], _PLACES[part[1]])) if part else []
         if part and len(texts) > int(part[2]) and texts[int(part[2])]:
             return texts[int(part[2])]
     if argument == "sample_weight":

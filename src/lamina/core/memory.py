@@ -38,4 +38,5 @@ def keep() -> bool:
         tell: Any = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):  # another system, another library
         return False
-    return all([tell(parameter, size) for parameter, size in _SETTINGS.items()])
+    done = [tell(parameter, size) for parameter, size in _SETTINGS.items()]
+    return all(done)

@@ -273,7 +273,8 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None, safe_
 
 def _deserialize(config: Any, custom_objects: dict[str, Any] | None) -> Any:
     if isinstance(config, (list, tuple)):
-        return [_deserialize(entry, custom_objects) for entry in config]
+        entries = [_deserialize(entry, custom_objects) for entry in config]
+        return tuple(entries) if isinstance(config, tuple) else entries
     if not isinstance(config, dict):
         return config
     if "class_name" not in config or "config" not in config:

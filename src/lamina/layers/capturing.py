@@ -33,7 +33,12 @@ def constructor_config(thing: Any, base: type) -> dict[str, Any]:
             elif name in passed or parameter.default is not parameter.empty:
                 values[name] = passed.get(name, parameter.default)
     accepted = accepted_arguments(type(thing))
-    return {n: registry.serialize(v) for n, v in values.items() if n not in _BASE and (not accepted or n in accepted)}
+    return {n: _described(v) for n, v in values.items() if n not in _BASE and (not accepted or n in accepted)}
+
+
+def _described(value: Any) -> Any:
+    """A plain description; a tuple of an argument stays one, as in Keras."""
+    return tuple(map(registry.serialize, value)) if isinstance(value, tuple) else registry.serialize(value)
 
 
 def accepted_arguments(cls: type) -> tuple[str, ...]:

@@ -54,8 +54,8 @@ class Lambda(Layer):
     signature = "... -> ..."
     common_mistakes = (
         "The function sees the batch axis: x[0] is the first sample of the batch, x[:, 0] the first step of each.",
-        "Give a function a name with `def` and register it if the model is to be saved: a saved lambda is run only where "
-        "safe_mode=False allows it.",
+        "Give a function a name with `def` and register it if the model is to be saved: a saved lambda is run only "
+        "where safe_mode=False allows it.",
     )
     example_input = (None, 10)
     example_config: ClassVar[dict[str, Any]] = {"function": lambda x: x[:, :4]}
@@ -141,8 +141,8 @@ def _describe(thing: Any) -> Any:
     if not inspect.isfunction(thing) or sharing.in_file():
         if getattr(thing, "__name__", "") == "<lambda>":
             warnings.warn(
-                "a Lambda holds a Python lambda: its model opens only with safe_mode=False, and in this version of Python "
-                "alone; a function defined with `def` and registered opens everywhere",
+                "a Lambda holds a Python lambda: its model opens only with safe_mode=False, and in this version of "
+                "Python alone; a function defined with `def` and registered opens everywhere",
                 stacklevel=2,
             )
         return registry.describe_function(thing) if inspect.isfunction(thing) else registry.serialize(thing)

@@ -101,11 +101,11 @@ class Findings:
         with errors.warnings_afresh(), warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always", ShapeWarning)
             yield
-        for entry in given:
-            if issubclass(entry.category, ShapeWarning):
-                self.add(Problem.of_warning(entry))
+        for each in given:
+            if issubclass(each.category, ShapeWarning):
+                self.add(Problem.of_warning(each))
             else:
-                warnings.warn_explicit(entry.message, entry.category, entry.filename, entry.lineno)
+                warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
 def check(

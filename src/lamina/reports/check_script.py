@@ -23,7 +23,7 @@ from rich.text import Text
 from lamina.core import tree
 from lamina.models.model import Model
 from lamina.reports.check import Problem, batch_of, examine, shapes_of_call
-from lamina.saving.model_files import writing_elsewhere
+from lamina.saving.places import writing_elsewhere
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError, is_internal
 from lamina.shapes.tracing import substitute

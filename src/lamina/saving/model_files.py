@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lamina.saving import keras_archive, sharded, weight_store
+from lamina.saving import keras_archive, places, sharded, weight_store
 from lamina.saving.atomic import writing
 from lamina.saving.interop import orbax, safetensors
 from lamina.saving.safety.archive import open_archive
@@ -49,7 +48,7 @@ def save_model(
     >>> lamina.models.load_model(path).output_shape
     (None, 2)
     """
-    path = _target(filepath)
+    path = places.target(filepath)
     is_folder = zipped is False
     if is_folder and path.suffix == ".keras":
         raise ValueError(
@@ -89,7 +88,7 @@ def load_model(
         ValueError: it is no model, is damaged, or uses what is unknown; the message names the file and the place.
         OSError: there is no such file, or it may not be read.
     """
-    path = _existing(filepath)
+    path = places.existing(filepath)
     with naming(path):
         if orbax.is_checkpoint(path):
             return orbax.load_model(path, custom_objects, compile, safe_mode)
@@ -120,7 +119,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
         ValueError: the name has another ending, or the model is not built.
         OSError: the file cannot be written.
     """
-    path = _target(filepath)
+    path = places.target(filepath)
     ending = ".weights.h5" if max_shard_size is None else ".weights.json"
     layered = max_shard_size is None and path.suffix in _WHOLE and not path.name.endswith(ending)
     by_path = max_shard_size is None and path.suffix == _SAFETENSORS
@@ -138,7 +137,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, max_shard_si
         _legacy().save_weights_h5(model, path)
         return
     if by_path:
-        safetensors.save_safetensors(model, path)
+        safetensors.save_safetensors(model, filepath)
         return
     with writing(path) as file:
         weight_store.write_hdf5(model, file)
@@ -166,14 +165,14 @@ def load_weights(
         ValueError: it is no file of weights, or is damaged.
         OSError: there is no such file, or it may not be read.
     """
-    path = _existing(filepath)
+    path = places.existing(filepath)
     if orbax.is_checkpoint(path):
         orbax.load_weights(model, path, skip_mismatch, by_name, objects_to_skip)
         return
     if _is_safetensors(path):
         if by_name:
             raise ValueError("`by_name`=True: in .safetensors all is by name; `skip_mismatch` passes over what differs")
-        safetensors.load_safetensors(model, path, skip_mismatch, objects_to_skip)
+        safetensors.load_safetensors(model, filepath, skip_mismatch, objects_to_skip)
         return
     misfit: ShapeError | None = None
     with naming(path), _weights_in(path) as root:
@@ -211,40 +210,6 @@ def _weights_in(path: Path) -> Iterator[Group]:
 def _legacy() -> Any:
     """The formats of Keras 1 and 2, with their tables, only where a file needs them."""
     return importlib.import_module("lamina.saving.legacy")
-
-
-_elsewhere: list[dict[str, Path]] = []
-
-
-@contextlib.contextmanager
-def writing_elsewhere() -> Iterator[None]:
-    """Inside, what is saved goes to a temporary folder, and is loaded from there by the name it was saved under."""
-    with tempfile.TemporaryDirectory(prefix="lamina-") as folder:
-        _elsewhere.append({"": Path(folder)})
-        try:
-            yield
-        finally:
-            _elsewhere.pop()
-
-
-def _target(filepath: Any) -> Path:
-    """The path to write to."""
-    path = Path(filepath)
-    if not _elsewhere:
-        return path
-    places = _elsewhere[-1]
-    inside = places[""] / str(len(places)) / path.name
-    inside.parent.mkdir()
-    return places.setdefault(os.path.abspath(path), inside)
-
-
-def _existing(filepath: Any) -> Path:
-    path = Path(filepath)
-    if _elsewhere:
-        path = _elsewhere[-1].get(os.path.abspath(path), path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {str(path)!r}")
-    return path
 
 
 def _kind(path: Path) -> bytes | None:

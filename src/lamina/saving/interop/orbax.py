@@ -20,7 +20,7 @@ import numpy as np
 
 from lamina.core import checks, tree
 from lamina.core.variable import Variable, drawing_later
-from lamina.saving import keras_archive, state_tree
+from lamina.saving import keras_archive, places, state_tree
 from lamina.saving.safety import config as safe_config
 from lamina.saving.safety import limits
 from lamina.saving.safety.archive import check_folder, inside
@@ -41,8 +41,8 @@ def save_orbax(
 ) -> int:
     """Write a checkpoint of a model and its training: weights, the optimizer's state, random generators, metrics.
 
-    Keras opens it with ``keras.saving.load_model(directory)``. Orbax has to be installed:
-    ``pip install 'lamina[orbax]'``.
+    Keras opens it with ``keras.saving.load_model(directory)``, but leaves the weights of a `Sequential` as new. Orbax
+    has to be installed: ``pip install 'lamina[orbax]'``.
 
     Args:
         model: the model, built.
@@ -72,7 +72,7 @@ def save_orbax(
         optimizer = getattr(model, "optimizer", None)
         step = int(optimizer.iterations) if optimizer is not None else max(steps_in(Path(directory)), default=-1) + 1
     step = _checked_step(step)
-    checkpoints = Checkpoints(directory, max_to_keep)
+    checkpoints = Checkpoints(places.target(directory), max_to_keep)
     try:
         checkpoints.save(model, step, save_weights_only)
     finally:
@@ -98,7 +98,7 @@ def load_orbax(model: Any, directory: Any, step: int | None = None) -> int:
         ShapeError: a value has another shape than its variable.
         ValueError: there is no such checkpoint, it is damaged, or the model has no such variable.
     """
-    root, step = _found(Path(directory), step)
+    root, step = _found(places.existing(directory), step)
     checkpointer = _checkpointer(root)
     try:
         found = _described(checkpointer, root, step)

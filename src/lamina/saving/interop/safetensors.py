@@ -22,7 +22,7 @@ import numpy as np
 
 from lamina.core import checks
 from lamina.core.variable import Variable
-from lamina.saving import names
+from lamina.saving import names, places
 from lamina.saving.atomic import writing
 from lamina.saving.safety import limits
 from lamina.saving.safety.config import read_json
@@ -102,7 +102,7 @@ def save_safetensors(model: Any, filepath: Any, metadata: Mapping[str, str] | No
             raise ValueError(f"{name!r} is {variable._value.dtype.name}, which .safetensors cannot hold")
     # Large items first, as other writers have it: so each array lies at a multiple of its item's size.
     order = sorted(named.items(), key=lambda entry: -entry[1]._value.dtype.itemsize)
-    with writing(filepath) as file:
+    with writing(places.target(filepath)) as file:
         file.write(_header(order, checked))
         for _, variable in order:
             file.write(_bytes(variable.numpy()))
@@ -127,7 +127,7 @@ def load_safetensors(
         ValueError: names are missing or unknown, or the file is damaged.
         OSError: there is no such file, or it may not be read.
     """
-    path = Path(os.fspath(filepath))
+    path = places.existing(filepath)
     if not model.built:
         raise ValueError(f"{model.name!r} has no weights yet: build it, or call it once, before they are loaded")
     skipped = {id(weight) for layer in objects_to_skip for weight in layer.weights}
