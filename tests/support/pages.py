@@ -87,10 +87,10 @@ def run(program: Program, namespace: dict[str, Any]) -> str:
         except Exception as error:
             if type(error).__name__ != program.raises:
                 raise WrongPage(f"line {program.line}: {type(error).__name__}: {error}") from error
-            return f"{printed.getvalue()}{program.raises}: {error}"
+            return f"{printed.getvalue()}{program.raises}: {error}".replace(name, "example.py")
     if program.raises:
         raise WrongPage(f"line {program.line}: was to raise {program.raises}, but raised nothing")
-    return printed.getvalue()
+    return printed.getvalue().replace(name, "example.py")
 
 
 def agrees(expected: str, printed: str) -> bool:
