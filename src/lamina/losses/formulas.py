@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config, context
+from lamina.kernels import crossentropy
 from lamina.losses.base import loss_function
 
 
@@ -57,11 +58,10 @@ def sparse_categorical_crossentropy(
     0.6931
     """
     labels = y_true.astype("int32")
-    place = axis % y_pred.ndim
-    numbers = jax.lax.broadcasted_iota("int32", y_pred.shape, place)
-    chosen = numbers == jnp.expand_dims(labels, place)
-    # A comparison with a sum needs no gather, whose gradient would be a scatter.
-    losses = -jnp.sum(jnp.where(chosen, _log_probabilities(y_pred, from_logits, axis), 0), axis=place)
+    if from_logits:
+        losses = -crossentropy.log_probability(labels, y_pred, axis)
+    else:
+        losses = -crossentropy.log_share(labels, y_pred, axis, config.epsilon())
     if ignore_class is None:
         return losses
     counts = labels != ignore_class

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from lamina.core import config, dtypes
 from lamina.core.symbolic import op
+from lamina.kernels import crossentropy
 from lamina.ops.arrays import array, axes_tuple, floats
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError
@@ -182,8 +182,10 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
         target = target[..., 0]
     at = axis % output.ndim if output.ndim else 0
     _same_shape("sparse_categorical_crossentropy", target, jnp.take(output, 0, at) if output.ndim else output)
-    classes = jax.nn.one_hot(target.astype("int32"), output.shape[at], axis=axis, dtype=output.dtype)
-    return -jnp.sum(classes * _log_shares(output, from_logits, axis), axis)
+    numbers = target.astype("int32")
+    if from_logits:
+        return -crossentropy.log_probability(numbers, output, axis)
+    return -crossentropy.log_share(numbers, output, axis, config.epsilon())
 
 
 @op
@@ -209,6 +211,8 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
         output_length: how many time steps count, ``(batch,)``.
         mask_index: the class that stands for no label.
     """
+    import optax  # half of what importing this library would take
+
     labels, logits = array(target).astype("int32"), floats(output)
     if labels.ndim != 2 or logits.ndim != 3:
         raise ShapeError(

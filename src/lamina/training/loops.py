@@ -23,6 +23,7 @@ from lamina.training.resident import Pace, Resident, fits
 from lamina.training.steps import pack_x_y_sample_weight
 
 Data = Feed | Resident
+Find = Callable[..., Program]
 
 
 @interruptible()
@@ -187,6 +188,9 @@ def dispatches(model: Any, kind: str, data: Data, one_by_one: bool) -> Iterator[
     full, done = data.next_epoch(), 0
     pace = model._programs.paces[kind, data.batch_size]
     pace.begin()
+    if full:  # first, so that what the model's code says is of a whole batch
+        loops = asked > 1 or (pace.loops and not one_by_one)
+        _prepare(model, kind, _finder(model, kind, data, loops), data.batches(0, 1))
     if data.last() is not None:
         _prepare(model, kind, functools.partial(model._programs.get, kind), pack_x_y_sample_weight(*data.last()))
     while done < full:
@@ -202,14 +206,18 @@ def _loop_is_ready(model: Any, kind: str, data: Resident, pace: Pace) -> bool:
     """Whether a loop over steps can be tried; it is compiled beside the steps that go on meanwhile."""
     if not pace.wants_loop:
         return False
-    find = functools.partial(model._programs.get_looping, kind, batch_size=data.batch_size)
-    return _prepare(model, kind, find, data.batches(0, 1))
+    return _prepare(model, kind, _finder(model, kind, data, True), data.batches(0, 1))
+
+
+def _finder(model: Any, kind: str, data: Resident, loops: bool) -> Find:
+    """What gets the program for data on the device: of many steps in a loop, or of one."""
+    get = model._programs.get_looping if loops else model._programs.get_picking
+    return functools.partial(get, kind, batch_size=data.batch_size)
 
 
 def run_resident(model: Any, kind: str, data: Resident, start: int, count: int, pace: Pace, loops: bool) -> Any:
     """Some steps on batches that lie on the device, in one dispatch if it `loops`; gives the last logs."""
-    programs = model._programs
-    find = functools.partial(programs.get_looping if loops else programs.get_picking, kind, batch_size=data.batch_size)
+    find = _finder(model, kind, data, loops)
     if loops:
         logs = _run(model, kind, find, data.batches(start, count))
         pace.ran_looped(logs, count)
@@ -228,9 +236,6 @@ def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
     for batch in data:
         logs = _run(model, kind, functools.partial(model._programs.get, kind), batch)
     return logs
-
-
-Find = Callable[..., Program]
 
 
 def _run(model: Any, kind: str, find: Find, data: Any) -> Any:
