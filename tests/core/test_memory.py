@@ -13,7 +13,7 @@ import lamina, numpy as np
 layers = lamina.layers
 model = lamina.Sequential([lamina.Input((64, 64, 8)), layers.Conv2D(32, 3), layers.ReLU(), layers.Flatten()])
 x = np.zeros((32, 64, 64, 8), "float32")
-for _ in range(3):
+for _ in range(9):
     model.predict(x, verbose=0)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(4):

@@ -132,7 +132,7 @@ def test_sizes_may_be_numpy_integers_and_lists():
     layer = layers.Conv2D(np.int64(4), [np.int32(3), 2], strides=np.array([1, 2]))
     assert layer(lamina.Input((8, 8, 3))).shape == (None, 6, 4, 4)
     assert layer.kernel_size == (3, 2)
-    assert layer.get_config()["strides"] == [1, 2]
+    assert layer.get_config()["strides"] == (1, 2)
 
 
 def test_open_sizes_give_expressions():

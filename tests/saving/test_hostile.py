@@ -16,10 +16,7 @@ import lamina
 from lamina.core import lambdas
 from lamina.saving.safety import helper
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, to see files being opened"),
-    pytest.mark.fixes_unapplied,  # there is no program to repair
-]
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes, to see files being opened")
 
 
 def good_model():

@@ -35,12 +35,12 @@ def _fixes(error: ShapeError, model: Any, shapes: list[tuple[int, ...]]) -> Iter
     parts = [layer for layer in getattr(model, "layers", []) if layer.weights]
     if len(shapes) == len(own):
         yield from _other_units(model, parts, own, shapes)
-        if len(parts) > 1:
+        if new and len(parts) > 1:
             yield from _all_but_the_last(parts, own, shapes, new)
-        if sorted(own) == sorted(shapes):
+        if new and sorted(own) == sorted(shapes):
             code = f"{new}.set_weights([weights[i] for i in {_order(own, shapes)}])"
             yield Fix("the same weights, in this layer's order", code)
-        if [s[::-1] if len(s) == 2 else s for s in shapes] == own:
+        if new and [s[::-1] if len(s) == 2 else s for s in shapes] == own:
             yield Fix("the matrices are transposed", f"{new}.set_weights([w.T for w in weights])")
     else:
         yield from _other_number(model, own, shapes, new)
@@ -65,10 +65,10 @@ def _built(model: Any, shapes: list[tuple[int, ...]], new: str) -> Iterator[Fix]
 
 
 def _owner(error: ShapeError) -> str:
-    """What the user calls the layer or model."""
+    """What the user calls the layer or model; nothing if it comes from a file, or has no name."""
     for call in names.calls(error.call_site, "set_weights"):
-        return names.short(getattr(call.func, "value", None)) or "model"
-    return "model"
+        return names.short(getattr(call.func, "value", None)) or ""
+    return ""
 
 
 def _all_but_the_last(parts: list[Any], own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
@@ -123,5 +123,5 @@ def _other_number(model: Any, own: list[Any], shapes: list[Any], new: str) -> It
         yield from _built(model, shapes, new)
     if len(shapes) == len(own) - 1 and own[:-1] == shapes and getattr(model, "use_bias", False):
         yield Fix("these are the weights of a layer without a bias", f'use_bias=False in "{model.name}"')
-    elif own and len(shapes) > len(own) and shapes[: len(own)] == own:
+    elif new and own and len(shapes) > len(own) and shapes[: len(own)] == own:
         yield Fix("use those that belong here", f"{new}.set_weights(weights[:{len(own)}])")
