@@ -186,6 +186,8 @@ def test_foreign_variables_and_late_exclusion():
         optimizer.apply([np.ones(2)], [Variable(np.ones(2))])
     with pytest.raises(ValueError, match="before the optimizer is built"):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
+    with pytest.raises(ValueError, match="`var_list` takes variables; 'bias' is none"):
+        lamina.optimizers.AdamW().exclude_from_weight_decay(var_list=["bias"])
     with pytest.warns(UserWarning, match="was not loaded"):
         optimizer.load_own_variables({"0": 1, "1": 2, "2": 3})
 

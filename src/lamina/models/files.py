@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamina.saving import architecture, compiled, model_files, state_tree
+from lamina.saving import architecture, compiled, model_files, pickles, state_tree
 
 
 class Files:
@@ -131,3 +131,9 @@ class Files:
         Settings that stand for nothing here are named in a warning, and the model stays as it is.
         """
         compiled.restore(self, config)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pickles.reduced(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return pickles.copied(self, memo)

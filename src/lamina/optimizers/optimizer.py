@@ -94,9 +94,9 @@ class Optimizer(OptimizerState):
         self._traced_once: Any = None
         self.built = False
         self._trainable_variables: list[Variable] = []
-        self._index: dict[int, int] = {}
+        self._index: dict[Variable, int] = {}  # by identity, which copies keep
         self._slots: list[list[Variable]] = []
-        self._undecayed: tuple[set[int], list[str]] = (set(), [])
+        self._undecayed: tuple[set[Variable], list[str]] = (set(), [])
         self._iterations = self.add_variable((), dtype="int32", name="iteration", aggregation="only_first_replica")
         self._learning_rate: Any = None
         self._set_rate(learning_rate)
@@ -119,7 +119,7 @@ class Optimizer(OptimizerState):
             return
         variables = list(variables)
         self._trainable_variables = variables
-        self._index = {id(v): i for i, v in enumerate(variables)}
+        self._index = {v: i for i, v in enumerate(variables)}
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
@@ -132,12 +132,12 @@ class Optimizer(OptimizerState):
         self.built = True
 
     def _get_variable_index(self, variable: Variable) -> int:
-        if id(variable) not in self._index:
+        if variable not in self._index:
             raise ValueError(
                 f"optimizer {self.name!r} was not built for the variable {variable!r}; a model whose variables "
                 f"have changed needs a new optimizer (compile it again)"
             )
-        return self._index[id(variable)]
+        return self._index[variable]
 
     @property
     def iterations(self) -> Any:
@@ -324,8 +324,8 @@ class Optimizer(OptimizerState):
                 variable.assign(variable.value * (1 - share))
 
     def _use_weight_decay(self, variable: Variable) -> bool:
-        ids, patterns = self._undecayed
-        return id(variable) not in ids and not any(re.search(p, variable.name) for p in patterns)
+        variables, patterns = self._undecayed
+        return variable not in variables and not any(re.search(p, variable.name) for p in patterns)
 
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
@@ -337,11 +337,15 @@ class Optimizer(OptimizerState):
             var_names: regular expressions looked for in the variables' names, such as ``"bias"``.
 
         Raises:
-            ValueError: the optimizer is built already.
+            ValueError: the optimizer is built already, or what is in `var_list` is no variable.
         """
         if self.built:
             raise ValueError("exclude_from_weight_decay() has to be called before the optimizer is built")
-        self._undecayed = ({id(v) for v in var_list or ()}, list(var_names or ()))
+        variables = list(var_list or ())
+        for variable in variables:
+            if not isinstance(variable, Variable):
+                raise ValueError(f"`var_list` takes variables; {variable!r} is none")
+        self._undecayed = (set(variables), list(var_names or ()))
 
     # Averages.
 

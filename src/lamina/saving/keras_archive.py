@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lamina.core import registry, sharing
 from lamina.core.variable import drawing_later
@@ -51,7 +51,19 @@ def _metadata() -> bytes:
 def write(model: Any, path: Any, include_optimizer: bool = True) -> None:
     """Write a whole model as an archive."""
     config = describe(model, include_optimizer).encode()
-    with assets_of(model) as assets, writing(path) as file, ZipWriter(file) as archive:
+    with writing(path) as file:
+        _write_archive(model, config, file, include_optimizer)
+
+
+def packed(model: Any) -> bytes:
+    """A whole model as the bytes of an archive, for `pickle`; `unpacked` takes them."""
+    file = io.BytesIO()
+    _write_archive(model, describe(model).encode(), file, include_optimizer=True)
+    return file.getvalue()
+
+
+def _write_archive(model: Any, config: bytes, file: BinaryIO, include_optimizer: bool) -> None:
+    with assets_of(model) as assets, ZipWriter(file) as archive:
         archive.write(METADATA, _metadata())
         archive.write(CONFIG, config)
         with archive.member(WEIGHTS) as member:
@@ -106,6 +118,18 @@ def read(path: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_m
             weight_store.read_weights(model, root)
         _read_assets(model, archive)
     return model
+
+
+def unpacked(data: bytes, custom_objects: dict[str, Any] | None = None) -> Any:
+    """The model that `packed` described. Code of Python lambdas in it is not run, unless that is allowed for all files.
+
+    Raises:
+        ValueError: it uses what is unknown here.
+    """
+    with tempfile.TemporaryDirectory(prefix="lamina-") as folder:
+        path = Path(folder, "pickled.keras")
+        path.write_bytes(data)
+        return read(path, custom_objects, compile=True, safe_mode=True)
 
 
 def read_folder(path: Any, custom_objects: dict[str, Any] | None, compile: bool, safe_mode: bool) -> Any:
