@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import noting
 import pytest
 
 import lamina
@@ -58,7 +59,9 @@ def test_examples(name: str) -> None:
         warnings.simplefilter("ignore")
         for test in _tests(module):
             lamina.utils.clear_session(free_memory=False)
-            runner.run(test, out=report.append)
+            for number, example in enumerate(test.examples):
+                noting.program(f"<doctest {test.name}[{number}]>", example.source, test.globs)
+            runner.run(test, out=report.append, clear_globs=False)
             found += len(test.examples)
     assert not report, "".join(report)
     written = len(re.findall(r"^\s*>>> ", Path(module.__file__ or "").read_text(encoding="utf-8"), re.MULTILINE))

@@ -1,10 +1,11 @@
+import linecache
 import pickle
 import warnings
 
 import pytest
 
 from lamina.shapes import Fix, ShapeError, ShapeWarning
-from lamina.shapes.errors import warn
+from lamina.shapes.errors import call_site, warn
 
 
 def make():
@@ -51,3 +52,14 @@ def test_a_warning_points_at_the_users_line():
 def test_it_is_caught_as_a_value_error():
     with pytest.raises(ValueError, match="cannot take"):
         raise make()
+
+
+def test_lines_that_were_typed_in_are_the_users_where_they_are_known(monkeypatch):
+    source = "site = call_site()\n"
+    for name in ("<typed in>", "<string>"):
+        scope = {"call_site": call_site}
+        exec(compile(source, name, "exec"), scope)
+        assert scope["site"].file == __file__  # nothing is known of it: the line that ran it
+    monkeypatch.setitem(linecache.cache, "<typed in>", (len(source), None, [source], "<typed in>"))
+    exec(compile(source, "<typed in>", "exec"), scope)
+    assert (str(scope["site"]), scope["site"].source) == ("<typed in>:1", source.strip())

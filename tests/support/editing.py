@@ -54,21 +54,22 @@ class Editor:
 
     def nodes_before(self, kind: Any) -> list[Any]:
         """Nodes of the function at fault; or of the program and of those that ran before it. The last first."""
-        functions = self.functions_at(self.failing.lineno)
+        functions = self.functions_at(self.failing)
         if functions:
             return [n for n in [*ast.walk(functions[0])][::-1] if isinstance(n, kind)]
         files = list(self.trees)
         at = files.index(next(place.file for place in self.scene.failing if place.file in self.trees))
         return [n for file in files[at::-1] for n in [*ast.walk(self.trees[file])][::-1] if isinstance(n, kind)]
 
-    def functions_at(self, line: int) -> list[Any]:
-        """The functions around a line, outermost first."""
-        functions = [f for f in self.nodes((ast.FunctionDef, ast.Lambda)) if hasattr(f, "lineno")]
-        return [f for f in functions if f.lineno <= line <= (f.end_lineno or 0)]
+    def functions_at(self, node: Any) -> list[Any]:
+        """The functions around a node, outermost first."""
+        tree = next((nodes for t in self.trees.values() if node in (nodes := list(ast.walk(t)))), [])
+        functions = [f for f in tree if isinstance(f, (ast.FunctionDef, ast.Lambda)) and hasattr(f, "lineno")]
+        return [f for f in functions if f.lineno <= node.lineno <= (f.end_lineno or 0)]
 
     def names_at(self, node: Any) -> set[str]:
         """The variables of the functions around a node, or of its module."""
-        owners = self.functions_at(node.lineno) or list(self.trees.values())
+        owners = self.functions_at(node) or list(self.trees.values())
         parts = [n for owner in owners for n in ast.walk(owner)]
         stored = {n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         return stored | {n.arg for n in parts if isinstance(n, ast.arg)}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copyreg
+import doctest
 import functools
+import linecache
 import os
 import re
 import runpy
@@ -90,7 +92,7 @@ class Stack:
         self.witness = 0
         self.made = len(recorder.made)
         frame, called = sys._getframe(2), True
-        while frame is not None and frame.f_code is not during.__code__ and not _is_pytest(frame):
+        while frame is not None and frame.f_code is not during.__code__ and not _runs_programs(frame):
             ours = _is_library(frame.f_code.co_filename)
             if not ours:
                 self.witness = len(self.moments) if called else self.witness
@@ -102,8 +104,9 @@ def _is_library(file: str) -> bool:
     return errors.is_internal(file) or file.startswith(_INSTALLED)
 
 
-def _is_pytest(frame: types.FrameType) -> bool:
-    return frame.f_code.co_name == "pytest_pyfunc_call"
+def _runs_programs(frame: types.FrameType) -> bool:
+    """Whether what is outside of this frame is none of the program's."""
+    return frame.f_code.co_name == "pytest_pyfunc_call" or frame.f_code.co_filename == doctest.__file__
 
 
 def during(recorder: Recorder, function: Callable[[], Any]) -> Any:
@@ -116,7 +119,8 @@ def during(recorder: Recorder, function: Callable[[], Any]) -> Any:
 
 
 def program(name: str, source: str, scope: dict[str, Any]) -> None:
-    """Note a program that is about to run with these variables."""
+    """Note a program that is about to run with these variables, and make its lines known to all."""
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     if recorders:
         recorders[-1].programs[name] = Program(source, scope, dict(scope))
 

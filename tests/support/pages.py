@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import linecache
 import math
 import os
 import re
@@ -78,7 +77,6 @@ def run(program: Program, namespace: dict[str, Any]) -> str:
     """What a program prints, and the message of what it raises if it is to raise something."""
     name = f"{next(_runs)}/example.py"
     noting.program(name, program.code, namespace)
-    linecache.cache[name] = (len(program.code), None, program.code.splitlines(keepends=True), name)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -26,8 +26,8 @@ def pick(numbers: jax.Array, values: jax.Array, axis: int = -1) -> jax.Array:
         axis: the axis of the classes in `values`.
 
     >>> import jax.numpy as jnp
-    >>> pick(jnp.array([1, -1]), jnp.array([[0.2, 0.8], [0.5, 0.5]])).round(1).tolist()
-    [0.800000011920929, 0.0]
+    >>> pick(jnp.array([1, -1]), jnp.array([[0.25, 0.75], [0.5, 0.5]])).tolist()
+    [0.75, 0.0]
     """
     there = _is_class(numbers, values.shape[axis])
     places = jnp.expand_dims(jnp.where(there, numbers, 0), axis)
@@ -50,8 +50,8 @@ def log_probability(numbers: jax.Array, logits: jax.Array, axis: int = -1) -> ja
         axis: the axis of the classes in `logits`.
 
     >>> import jax.numpy as jnp
-    >>> log_probability(jnp.array([0, 2]), jnp.zeros((2, 4))).round(4).tolist()
-    [-1.3862999677658081, -1.3862999677658081]
+    >>> [round(float(v), 4) for v in log_probability(jnp.array([0, 2]), jnp.zeros((2, 4)))]
+    [-1.3863, -1.3863]
     """
     if only_reference():
         return log_probability_reference(numbers, logits, axis)
@@ -76,8 +76,8 @@ def log_share(numbers: jax.Array, shares: jax.Array, axis: int = -1, least: floa
         least: how far the share is kept away from 0 and 1, where the logarithm or its gradient is not finite.
 
     >>> import jax.numpy as jnp
-    >>> log_share(jnp.array([0, 1]), jnp.array([[1.0, 1.0], [1.0, 3.0]])).round(4).tolist()
-    [-0.6930999755859375, -0.28769999742507935]
+    >>> [round(float(v), 4) for v in log_share(jnp.array([0, 1]), jnp.array([[1.0, 1.0], [1.0, 3.0]]))]
+    [-0.6931, -0.2877]
     """
     if only_reference():
         return log_share_reference(numbers, shares, axis, least)

@@ -24,7 +24,6 @@ _INTERNAL = (
     str(Path(__file__).resolve().parents[1]) + os.sep,
     contextlib.__file__,
     functools.__file__,
-    "<",
 )
 
 
@@ -63,8 +62,11 @@ class Fix:
 
 
 def is_internal(file: str) -> bool:
-    """Whether a source file belongs to Lamina, to jax or to Python's own machinery."""
-    return file.startswith(_INTERNAL)
+    """Whether a source file belongs to Lamina, to jax or to Python's own machinery.
+
+    A program that was typed in is the user's if its lines are known, as they are to notebooks and to doctest.
+    """
+    return file.startswith(_INTERNAL) or (file.startswith("<") and not linecache.getlines(file))
 
 
 def user_frames() -> Iterator[types.FrameType]:
