@@ -150,7 +150,7 @@ def run(draws):
 def test_traces_and_runs_agree():
     seen = run(100)
     assert seen["agreed"] > 40
-    assert seen["refused"] > 5
+    assert seen["refused"] >= 3
 
 
 @pytest.mark.slow
