@@ -9,6 +9,9 @@ from typing import Any
 from lamina.layers import traces
 from lamina.layers.tracking import PASSED_OVER
 
+#: What training leaves in a model; its outputs are the same whatever these are.
+_OF_TRAINING = ("history", "stop_training", "_output_specs")
+
 
 class Inventory:
     """What the layers of a model hold at this moment.
@@ -19,11 +22,12 @@ class Inventory:
 
     def __init__(self, model: Any):
         self.layers = model._flatten_layers()
-        self._attributes = [(vars(layer), list(vars(layer).values())) for layer in self.layers]
+        attributes = [(vars(layer), _OF_TRAINING if hasattr(layer, "_programs") else ()) for layer in self.layers]
+        self._attributes = [(held, passed, list(_values(held, passed))) for held, passed in attributes]
         self._containers = [
             (container, _entries(container))
-            for attributes, _ in self._attributes
-            for name, value in attributes.items()
+            for held, _ in attributes
+            for name, value in held.items()
             if name not in PASSED_OVER
             for container in _containers(value)
         ]
@@ -32,8 +36,9 @@ class Inventory:
 
     def is_current(self) -> bool:
         """Whether no attribute, list or dict of any layer has changed since, nor which variables train."""
-        for attributes, values in self._attributes:
-            if len(attributes) != len(values) or not all(map(operator.is_, attributes.values(), values)):
+        for held, passed, values in self._attributes:
+            now = _values(held, passed)
+            if len(now) != len(values) or not all(map(operator.is_, now, values)):
                 return False
         for container, entries in self._containers:
             now = _entries(container)
@@ -45,6 +50,10 @@ class Inventory:
     def is_plain(self) -> bool:
         """Whether all layers run nothing but Lamina's own code and leave nothing behind."""
         return all(map(_is_plain, self.layers))
+
+
+def _values(held: dict[str, Any], passed: tuple[str, ...]) -> Any:
+    return [value for name, value in held.items() if name not in passed] if passed else held.values()
 
 
 def _is_plain(layer: Any) -> bool:
