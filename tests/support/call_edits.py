@@ -51,7 +51,9 @@ class CallEdits(Editor):
         line = self.scene.line
         if not isinstance(new, ast.Call) or failing.lineno <= line <= failing.end_lineno:
             return False
-        parts = [n for f in self.functions_at(line)[-1:] for n in ast.walk(f) if isinstance(n, ast.Call)]
+        functions = [f for f in self.nodes((ast.FunctionDef, ast.Lambda)) if hasattr(f, "lineno")]
+        around = [f for f in functions if f.lineno <= line <= (f.end_lineno or 0)]
+        parts = [n for f in around[-1:] for n in ast.walk(f) if isinstance(n, ast.Call)]
         inside = [n for n in parts if same(n.func, new.func) and len(n.args) == len(new.args)]
         if inside:
             self.put(self.pick(inside), new)
@@ -75,7 +77,7 @@ class CallEdits(Editor):
         if "x" not in self.names_at(failing) and isinstance(failing, ast.Call) and failing.args:
             # data of the shape that the call gets
             new = with_values(new, {"x": parse(f"np.ones((8, *({ast.unparse(failing.args[0])}).shape[1:]))")})
-        others = [n for f in self.functions_at(failing.lineno) for n in ast.walk(f) if isinstance(n, ast.Call)]
+        others = [n for f in self.functions_at(failing) for n in ast.walk(f) if isinstance(n, ast.Call)]
         others = [n for n in others if same(n.func, new.func) and n.lineno < failing.lineno]
         if others:
             others[-1].args = new.args
@@ -107,8 +109,8 @@ class CallEdits(Editor):
         fits = [
             isinstance(failing, ast.Call) and isinstance(new, ast.Call) and same(failing.func, new.func),
             isinstance(failing, ast.BinOp) and isinstance(new, ast.BinOp) and type(failing.op) is type(new.op),
-            isinstance(failing, (ast.Call, ast.BinOp)) and code.startswith(("ops.sum(", "ops.matmul(")),
-            isinstance(failing, ast.Call) and code.startswith(("ops.sigmoid(x", "ops.softmax(x")),
+            isinstance(failing, (ast.Call, ast.BinOp)) and code.startswith(("ops.sum(", "ops.mean(", "ops.matmul(")),
+            isinstance(failing, ast.Call) and code.startswith(("ops.sigmoid(x", "ops.softmax(x", "ops.transpose(x")),
         ]
         if any(fits):
             self.put(failing, self.filled(new, failing))

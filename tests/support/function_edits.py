@@ -22,8 +22,13 @@ class FunctionEdits(Editor):
     def yielded(self, code: str) -> None:
         node = self.pick([n for n in self.nodes(ast.Yield) if n.value is not None])
         texts = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
-        new = parse(code)
-        node.value = with_values(new, dict(zip(("x", "y", "sample_weight"), texts)))
+        node.value = self.of_entries(node, code, texts)
+
+    def of_entries(self, node: Any, code: str, texts: Any) -> Any:
+        """The code with what stands there in place of names that the function does not have."""
+        known = self.names_at(node)
+        usual = zip(("x", "y", "sample_weight"), texts, strict=False)
+        return with_values(parse(code), {name: text for name, text in usual if name not in known})
 
     def returned(self, code: str) -> None:
         if "values" in code:  # what a loss gives
@@ -33,6 +38,12 @@ class FunctionEdits(Editor):
             ends = [n for f in functions for n in f.body if isinstance(n, ast.Return)]
             end = self.pick(ends)
             end.value = with_values(parse(code), {"values": end.value})
+            return
+        batches = [n for n in self.nodes(ast.FunctionDef) if n.name == "__getitem__"]
+        if batches:
+            end = self.pick([n for f in batches for n in ast.walk(f) if isinstance(n, ast.Return)])
+            texts = end.value.elts if isinstance(end.value, ast.Tuple) else [end.value]
+            end.value = self.of_entries(end, code, texts)
             return
         function = self.pick([n for n in self.nodes(ast.FunctionDef) if n.name == "compute_output_shape"])
         function.body = ast.parse(f"def f(self, input_shape):\n    return {code}").body[0].body

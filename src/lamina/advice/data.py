@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -68,6 +68,8 @@ class Meeting:
         (leaf,) = self.leaves
         wanted = tuple(self.inputs[0].dims) if self.inputs else None
         x, given = self._name(), self._plain(leaf)
+        if self.samples is not None:
+            yield from self._without_count(tuple(leaf.shape))
         found = 0
         for title, idea in candidates.ideas(tuple(leaf.shape), wanted):
             code = self._traceable(idea)
@@ -77,7 +79,12 @@ class Meeting:
                 yield Fix(
                     title, candidates.written(code.replace("{x}", given) if given else code, x), trying.shown(result)
                 )
+        yield from self._without_count(tuple(leaf.shape))
         yield from self.other_input(tuple(leaf.shape))
+        if not found and wanted is not None and len(wanted) == leaf.ndim + 1 and not self.called:
+            code = candidates.written("{x}[..., None]".replace("{x}", given or "{x}"), x)
+            title = "give the data an axis of channels, and make the model for its sizes"
+            yield from self._remade(title, (*leaf.shape[1:], 1), code)
 
     def resized(self, near: Sequence[dict[tuple[str, int], int]]) -> Iterator[Fix]:
         """The data brought to the next sizes that the model takes, where it has one input."""
@@ -95,16 +102,38 @@ class Meeting:
 
     def other_input(self, shape: tuple[Any, ...]) -> Iterator[Fix]:
         """The model made for this data."""
-        if len(self.inputs) != 1 or len(shape) < 2 or self.called:  # what is validated on follows what is trained on
-            return
+        if (
+            len(self.inputs) == 1 and len(shape) > 1 and not self.called
+        ):  # what is validated on follows what is trained on
+            yield from self._remade("or make (and train) the model for this data", shape[1:])
+
+    def _without_count(self, shape: tuple[Any, ...]) -> Iterator[Fix]:
+        """The model declared for one sample, where the number of samples stands in front of it."""
+        wanted = tuple(self.inputs[0].dims) if len(self.inputs) == 1 else ()
+        if len(wanted) == len(shape) + 1 > 2 and wanted[1] == shape[0] and _fits(shape[1:], wanted[2:]):
+            title = f"leave the number of samples ({shape[0]}) out of the declared shape"
+            yield from self._remade(title, wanted[2:], fits=self._fit_labels)
+
+    def _remade(
+        self, title: str, sample: Sequence[Any], change: str = "", fits: Callable[[Any], bool] | None = None
+    ) -> Iterator[Fix]:
+        """The model made for samples of another shape, and what is to be done to the data besides."""
         (tensor,) = self.inputs
         outputs = trying.Trial(_identity, (self.model._graph.output_tensors,), {}, True)
-        result = outputs.attempt(sources={tensor: (tensor.dims[0], *shape[1:])})
-        if result is not None and self._same_outputs(result):
+        result = outputs.attempt(sources={tensor: (tensor.dims[0], *sample)})
+        if result is not None and (fits or self._same_outputs)(result):
             declared = any(getattr(layer, "_declared_input", None) is not None for layer in self.model.layers)
-            sample = dims.show_shape(shape[1:])
-            code = f"input_shape={sample}" if declared else f"Input({sample})"
-            yield Fix("or make (and train) the model for this data", code, trying.shown(result))
+            shown = dims.show_shape(dims.to_public(sample))
+            code = f"input_shape={shown}" if declared else f"Input({shown})"
+            yield Fix(title, f"{code} and {change}" if change else code, trying.shown(result))
+
+    def _fit_labels(self, specs: Any) -> bool:
+        """Whether outputs have the shape of the labels, as far as that is known."""
+        leaves = jax.tree.leaves(specs)
+        if self.labels is None or len(leaves) != 1:
+            return self.labels is None
+        shape = tuple(leaves[0].shape)
+        return _fits(self.labels[1:], shape[1:]) or self.labels[1:] == shape[1:-1]
 
     def _same_outputs(self, specs: Any) -> bool:
         """Whether outputs have as many axes as before, and the same sizes where there are labels for them."""
@@ -164,7 +193,9 @@ class Meeting:
             node = names.argument_node(call, "x", 0)
             if node is not None:
                 return names.short(node) or "x"
-        for call in names.calls(self.site):
+        found = list(names.calls(self.site))
+        own = [call for call in found if names.value(call.func, self.site) is self.model]
+        for call in own or found:
             is_class = names.function_name(call)[:1].isupper()
             if call.args and not is_class and not isinstance(call.args[0], _NO_DATA):
                 return names.short(call.args[0]) or "x"
@@ -248,10 +279,12 @@ class Meeting:
         """The arrays among the user's variables that the inputs want, each by a name like its input's."""
         frame = next(user_frames(), None)
         arrays = {n: v for n, v in frame.f_locals.items() if isinstance(v, np.ndarray)} if frame is not None else {}
-        chosen = []
+        chosen: list[str] = []
         for name, tensor in zip(self.input_names, self.inputs, strict=True):
-            alike = [n for n in arrays if n.lower() == name.lower()] or [n for n in arrays if name in n or n in name]
-            fits = [n for n in alike if n not in chosen and _fits(arrays[n].shape, tuple(tensor.dims))]
+            free = [n for n, v in arrays.items() if n not in chosen and _fits(v.shape, tuple(tensor.dims))]
+            alike = [n for n in free if n.lower() == name.lower()] or [n for n in free if name in n or n in name]
+            of_length = [n for n in free if self.samples in (None, len(arrays[n]))]
+            fits = alike or (of_length if len(of_length) == 1 else [])
             if not fits:
                 return
             chosen.append(fits[0])

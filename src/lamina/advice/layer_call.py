@@ -25,7 +25,8 @@ _MOST = 3
 _entries: set[Any] = {trying.traced.__code__}
 _GENERATORS = (
     custom.wrong_statistics, merges.as_list, merges.one_of_several, merges.with_itself, nested.other_shape,
-    states.unknown_batch, states.wrong_state, states.wrong_mask, custom.wrong_output_shape, custom.fixed_batch,
+    states.unknown_batch, states.wrong_state, states.wrong_mask,
+    states.wrong_attention_mask, custom.wrong_output_shape, custom.fixed_batch,
     custom.in_call,
     ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,
     merges.misfit,
@@ -167,6 +168,7 @@ def advise(
 def operation_failed(error: ShapeError, operation: Any, args: Any, kwargs: Any) -> None:
     """Attach repairs to an error of a function of symbolic tensors, such as ``a + b``."""
     try:
+        products.advise(error)
         if not error.fixes:
             found = operations.repairs(error, operations.Operation(operation, args, kwargs))
             error.with_fixes(best(fix for fix in found if fix is not None))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina.advice import names
 from lamina.shapes.errors import Fix, call_site, user_frames
 
@@ -25,16 +27,25 @@ def repairs(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]])
     return list(_candidates(parts, leaves))[:3]
 
 
-def _candidates(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]]) -> Iterator[Fix]:
+def is_list_of_samples(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]]) -> bool:
+    """Whether the first argument is a list with an array for each sample, and not for each input."""
     name, x = parts[0]
     others = {leaf.shape[0] for other, leaf in leaves if not other.startswith(name)}
-    if isinstance(x, (list, tuple)) and others == {len(x)}:
-        written = _written(name)
-        yield Fix("a list of arrays stands for several inputs; for one input, join its samples", f"np.stack({written})")
+    own = {tuple(leaf.shape) for other, leaf in leaves if other.startswith(name)}
+    return isinstance(x, (list, tuple)) and others == {len(x)} and len(own) == 1
+
+
+def _candidates(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, Any]]) -> Iterator[Fix]:
+    name = parts[0][0]
+    if is_list_of_samples(parts, leaves):
+        title = "a list of arrays stands for several inputs; for one input, join its samples"
+        yield Fix(title, f"np.stack({_written(name)})", str((len(parts[0][1]), *leaves[0][1].shape)))
         return
     samples = leaves[0][1].shape[0]
+    yield from _of_classes(leaves)
     for (_, a), (second, b) in itertools.product(leaves, leaves):
-        if b.ndim > 1 and b.shape[1] == a.shape[0] != b.shape[0]:
+        rest = {c.shape[0] for _, c in leaves if c is not b}
+        if b.ndim > 1 and rest == {b.shape[1]} and b.shape[1] == a.shape[0] != b.shape[0]:
             shape = (b.shape[1], b.shape[0], *b.shape[2:])
             title = f"the samples of `{second}` lie along its second axis, it seems"
             yield Fix(title, f"np.swapaxes({_written(second)}, 0, 1)", str(shape))
@@ -50,6 +61,22 @@ def _candidates(parts: Sequence[tuple[str, Any]], leaves: Sequence[tuple[str, An
         " and ".join(names.indexed(_written(other), f"[:{a.shape[0]}]") for other in longer),
         f"({a.shape[0]}, ...)",
     )
+
+
+def _of_classes(leaves: Sequence[tuple[str, Any]]) -> Iterator[Fix]:
+    """One weight for each class, where one for each sample is wanted."""
+    weights, labels = dict(leaves).get("sample_weight"), dict(leaves).get("y")
+    if weights is None or labels is None or weights.ndim != 1 or not isinstance(labels, np.ndarray) or not labels.size:
+        return
+    columns = labels.ndim == 2 and labels.shape[1] > 1
+    counted = labels.shape[1] if columns else labels.max() + 1 if labels.dtype.kind in "iu" and labels.min() >= 0 else 0
+    if len(weights) == counted:
+        given, y = _written("sample_weight"), _written("y")
+        numbers = names.indexed(y, ".argmax(-1)") if columns else y
+        code = f"sample_weight={names.indexed(given, f'[{numbers}]')}"
+        yield Fix("these are weights of the classes: give each sample that of its class", code, f"({len(labels)},)")
+        if "fit" in [names.function_name(call) for call in names.calls(call_site())]:
+            yield Fix("or say so", f"class_weight=dict(enumerate({given})) and sample_weight=None")
 
 
 def _meant(argument: str, samples: int) -> Iterator[Fix]:

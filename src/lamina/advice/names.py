@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import copy
 import linecache
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from lamina.shapes.errors import CallSite
+from lamina.shapes.errors import CallSite, user_frames
 
 T = TypeVar("T", bound=ast.AST)
 
@@ -31,6 +32,14 @@ def parsed(lines: tuple[str, ...]) -> ast.Module | None:
         return ast.parse("".join(lines))
     except (SyntaxError, ValueError):
         return None
+
+
+def functions(file: str, line: int) -> list[ast.FunctionDef]:
+    """The functions that begin at a line of the user's program; none if its source cannot be read."""
+    tree = parsed(tuple(linecache.getlines(file)))
+    starts = ((n, min([n.lineno, *(d.lineno for d in n.decorator_list)])) for n in ast.walk(tree or ast.Module([], []))
+              if isinstance(n, ast.FunctionDef))  # fmt: skip
+    return [node for node, start in starts if start == line]
 
 
 def _statements_at(lines: tuple[str, ...], line: int) -> list[ast.stmt]:
@@ -67,6 +76,18 @@ def calls(site: CallSite | None, *functions: str) -> Iterator[ast.Call]:
 def _is_told(call: ast.Call, functions: tuple[str, ...]) -> bool:
     """Whether it is ``shapes.check(model, x, y)``, which says of what `fit` would be given."""
     return function_name(call) in _MODEL_FIRST and "fit" in functions
+
+
+def value(node: ast.expr, site: CallSite | None) -> Any:
+    """What a name, or an attribute of one, stands for at a line that is running; ``None`` if that cannot be seen."""
+    if isinstance(node, ast.Attribute):
+        return getattr(value(node.value, site), node.attr, None)
+    if not isinstance(node, ast.Name) or site is None:
+        return None
+    for frame in user_frames():
+        if (frame.f_code.co_filename, frame.f_lineno) == (site.file, site.line):
+            return frame.f_locals.get(node.id, frame.f_globals.get(node.id))
+    return None
 
 
 def function_name(call: ast.Call) -> str:
@@ -109,6 +130,28 @@ def argument(
         if node is not None:
             return short(node) or default or name
     return default or name
+
+
+def with_argument(call: ast.Call, name: str, position: int, code: str) -> ast.Call:
+    """A call with another expression for one of its arguments."""
+    new, value = copy.deepcopy(call), ast.parse(code, mode="eval").body
+    for keyword in new.keywords:
+        if keyword.arg == name:
+            keyword.value = value
+            return new
+    if position < len(new.args):
+        new.args[position] = value
+    else:
+        new.keywords.append(ast.keyword(name, value))
+    return new
+
+
+def constant(node: ast.expr | None) -> Any:
+    """The value that was written out; ``None`` if it is an expression of another kind."""
+    try:
+        return ast.literal_eval(node) if node is not None else None
+    except ValueError:
+        return None
 
 
 def short(node: ast.expr | None) -> str:

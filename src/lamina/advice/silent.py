@@ -204,14 +204,15 @@ def _about_columns(
 ) -> Iterator[tuple[str, list[Fix]]]:
     """A loss that takes one column per class."""
     if pred[axis] == 1:
+        count = max(2, int(sample.max()) + 1) if _whole(sample) and sample.min() >= 0 else 2
         yield (
             f"{name} over a single output, shape {(None, *pred[1:])}: with one class there is nothing to choose, the "
             f"loss does not depend on the model",
             [
                 Fix("for a yes or no", 'layers.Dense(1, activation="sigmoid") and loss="binary_crossentropy"'),
                 Fix(
-                    "for two classes",
-                    'layers.Dense(2, activation="softmax") and loss="sparse_categorical_crossentropy"',
+                    f"for {count} classes",
+                    f'layers.Dense({count}, activation="softmax") and loss="sparse_categorical_crossentropy"',
                 ),
             ],
         )

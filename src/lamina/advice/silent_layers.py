@@ -6,8 +6,7 @@ gives a sentence and repairs, or nothing. A rule speaks only where a sound progr
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -27,7 +26,7 @@ from lamina.advice.origins import (
     names_of,
     tensors_in,
 )
-from lamina.shapes import dims
+from lamina.shapes import dims, layouts
 from lamina.shapes.errors import Fix, warn
 
 Finding = tuple[str, list[Fix]]
@@ -302,15 +301,8 @@ def _as_image(call: Call) -> str:
 
 def _reshape_as_transpose(call: Call) -> Finding | None:
     """A `Reshape` to the same sizes in another order, which cannot be a regrouping of neighbours."""
-    before, to = call.shape[1:], call.output[1:]
-    if not all(map(dims.is_known, (*before, *to))):
-        return None
-    old, new = [s for s in before if s != 1], [s for s in to if s != 1]
-    if old == new or sorted(old) != sorted(new) or _regroups(old, new):
-        return None
-    left = list(range(len(before)))
-    order = [left.pop(next(i for i, place in enumerate(left) if before[place] == size)) + 1 for size in to]
-    if tuple(before[place - 1] for place in order) != to:
+    order = layouts.swapped_axes(call.shape[1:], call.output[1:])
+    if order is None:
         return None
     return (
         f"{describe(call.layer)} gives {call.shown()} the shape {call.shown(call.output)}: numbers are cut at other "
@@ -318,24 +310,11 @@ def _reshape_as_transpose(call: Call) -> Finding | None:
         [
             Fix(
                 "to swap axes",
-                f'layers.Permute({tuple(order)}) instead of {type(call.layer).__name__} "{call.layer.name}"',
+                f'layers.Permute({order}) instead of {type(call.layer).__name__} "{call.layer.name}"',
                 call.shown(call.output),
             )
         ],
     )
-
-
-def _regroups(old: list[int], new: list[int]) -> bool:
-    """Whether each axis of one is whole groups of the other's."""
-    ends = sorted({*_products(old), *_products(new)})
-    return all(b % a == 0 for a, b in itertools.pairwise(ends))
-
-
-def _products(sizes: list[int]) -> Iterator[int]:
-    product = 1
-    for size in sizes:
-        product *= size
-        yield product
 
 
 def _cuts_samples(call: Call) -> Finding | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -36,14 +37,17 @@ def _fixes(error: ShapeError, model: Any, shapes: list[tuple[int, ...]]) -> Iter
     if len(shapes) == len(own):
         yield from _other_units(model, parts, own, shapes)
         if new and len(parts) > 1:
-            yield from _all_but_the_last(parts, own, shapes, new)
+            yield from _all_but_the_last(parts, own, shapes, new, _given(error))
         if new and sorted(own) == sorted(shapes):
-            code = f"{new}.set_weights([weights[i] for i in {_order(own, shapes)}])"
+            code = f"{new}.set_weights([{names.indexed(_called(error), '[i]')} for i in {_order(own, shapes)}])"
             yield Fix("the same weights, in this layer's order", code)
         if new and [s[::-1] if len(s) == 2 else s for s in shapes] == own:
-            yield Fix("the matrices are transposed", f"{new}.set_weights([w.T for w in weights])")
+            parts = names.elements(_given(error))
+            turned = [names.indexed(p, ".T" * (len(s) == 2)) for p, s in zip(parts, shapes, strict=False)]
+            listed = ", ".join(turned) if len(parts) == len(shapes) and all(parts) else f"w.T for w in {_called(error)}"
+            yield Fix("the matrices are transposed", f"{new}.set_weights([{listed}])")
     else:
-        yield from _other_number(model, own, shapes, new)
+        yield from _other_number(model, own, shapes, new, _called(error))
 
 
 def _built(model: Any, shapes: list[tuple[int, ...]], new: str) -> Iterator[Fix]:
@@ -71,11 +75,30 @@ def _owner(error: ShapeError) -> str:
     return ""
 
 
-def _all_but_the_last(parts: list[Any], own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
+def _given(error: ShapeError) -> ast.expr | None:
+    """What was written for the weights."""
+    call = next(iter(names.calls(error.call_site, "set_weights")), None)
+    return names.argument_node(call, "weights", 0) if call is not None else None
+
+
+def _called(error: ShapeError) -> str:
+    """What the user calls the weights."""
+    return names.short(_given(error)) or "weights"
+
+
+def _all_but_the_last(
+    parts: list[Any], own: list[Any], shapes: list[Any], new: str, given: ast.expr | None
+) -> Iterator[Fix]:
     """The layers before the head, whose weights fit."""
     head = len(parts[-1].weights)
     if own[:-head] == shapes[:-head]:
-        old = "old" if new != "old" else "other"
+        function = given.func if isinstance(given, ast.Call) else None
+        called = (
+            names.short(function.value)
+            if isinstance(function, ast.Attribute) and function.attr == "get_weights"
+            else ""
+        )
+        old = called or ("old" if new != "old" else "other")
         code = f"for a, b in zip({new}.layers[:-1], {old}.layers[:-1]): a.set_weights(b.get_weights())"
         yield Fix(f'set all but the last layer, "{parts[-1].name}", which stays new', code)
 
@@ -118,10 +141,10 @@ def _order(own: list[Any], shapes: list[Any]) -> list[int]:
     return order
 
 
-def _other_number(model: Any, own: list[Any], shapes: list[Any], new: str) -> Iterator[Fix]:
+def _other_number(model: Any, own: list[Any], shapes: list[Any], new: str, called: str) -> Iterator[Fix]:
     if not own and not model.built:
         yield from _built(model, shapes, new)
     if len(shapes) == len(own) - 1 and own[:-1] == shapes and getattr(model, "use_bias", False):
         yield Fix("these are the weights of a layer without a bias", f'use_bias=False in "{model.name}"')
     elif new and own and len(shapes) > len(own) and shapes[: len(own)] == own:
-        yield Fix("use those that belong here", f"{new}.set_weights(weights[:{len(own)}])")
+        yield Fix("use those that belong here", f"{new}.set_weights({names.indexed(called, f'[:{len(own)}]')})")

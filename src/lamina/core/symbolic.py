@@ -205,7 +205,7 @@ def record(operation: Any, function: Callable[..., Any], args: Any, kwargs: Any)
     try:
         with collecting() as needed:
             specs = trace_call(function, args, kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         failure = _explained(operation, args, kwargs, error)
         if failure is None:
             raise
@@ -223,12 +223,19 @@ on_failure: list[Callable[[ShapeError, Any, Any, Any], None]] = []
 
 def _explained(operation: Any, args: Any, kwargs: Any, error: Exception) -> ShapeError | None:
     """A `ShapeError` for shapes that jax did not accept; ``None`` for any other error."""
-    if isinstance(error, ShapeError):
-        return error
     reason = str(error).splitlines()[0] if str(error) else ""
+    shapes = [tuple(t.shape) for t in jax.tree.leaves((args, kwargs)) if hasattr(t, "shape")]
+    if isinstance(error, ShapeError):
+        error.received = error.received or ", ".join(map(str, shapes))
+        return error.about()
+    if isinstance(error, IndexError):
+        return ShapeError(
+            f"a tensor of shape {shapes[0]} has no such entry: {reason[:1].lower()}{reason[1:]}",
+            expected=f"an index for {len(shapes[0])} axes or fewer, each within its size",
+            received=str(shapes[0]),
+        )
     if "shape" not in reason or tracing.is_inconclusive(error):
         return None
-    shapes = [tuple(t.shape) for t in jax.tree.leaves((args, kwargs)) if hasattr(t, "shape")]
     return ShapeError(
         f"`{operation.__name__}` cannot take tensors of the shapes {' and '.join(map(str, shapes))}",
         expected="sizes that agree, or are 1, along every axis" if len(shapes) > 1 else "",

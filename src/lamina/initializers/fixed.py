@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.core import checks, dtypes, registry
 from lamina.initializers.base import Initializer, as_shape, on_device
+from lamina.shapes.errors import ShapeError
 
 
 @registry.register("initializer", "zeros", "zero")
@@ -71,7 +72,11 @@ class Constant(Initializer):
         try:
             filled = np.broadcast_to(values, shape)
         except ValueError as error:
-            raise ValueError(f"Constant holds values of shape {values.shape}, the weight has shape {shape}") from error
+            raise ShapeError(
+                f"Constant holds values of shape {values.shape}, the weight has shape {shape}",
+                expected=f"a number, or an array of shape {shape}",
+                received=str(values.shape),
+            ) from error
         return on_device(filled.copy(), dtypes.canonical(dtype))
 
 

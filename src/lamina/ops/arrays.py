@@ -132,10 +132,13 @@ def axis_index(name: str, axis: Any, rank: int) -> int:
     """`axis` counted from the front.
 
     Raises:
-        ValueError: there is no such axis.
+        ShapeError: there is no such axis.
     """
     if not isinstance(axis, (int, np.integer)) or not -rank <= axis < rank:
-        raise ValueError(f"`{name}`={axis!r}: a tensor of {rank} axes has the axes {-rank} to {rank - 1}")
+        raise ShapeError(
+            f"`{name}`={axis!r}: a tensor of {rank} axes has the axes {-rank} to {rank - 1}",
+            expected=f"a whole number from {-rank} to {rank - 1}",
+        )
     return int(axis) % rank
 
 

@@ -14,8 +14,8 @@ from lamina.core import checks, dtypes
 from lamina.core.symbolic import op
 from lamina.core.variable import Variable
 from lamina.ops.arrays import array, axes_tuple, axis_index, common, operands, unary
-from lamina.shapes import dims
-from lamina.shapes.errors import ShapeError
+from lamina.shapes import dims, layouts
+from lamina.shapes.errors import Fix, ShapeError, warn
 
 __all__ = [
     "append", "array_split", "broadcast_to", "concatenate", "copy", "diag", "diagflat", "diagonal", "dsplit",
@@ -53,7 +53,9 @@ def reshape(x: Any, newshape: Any) -> jax.Array:
     sizes = [x.shape[i] if s is None and i < x.ndim else s for i, s in enumerate(sizes)]
     sizes = [int(s) if isinstance(s, jax.Array) and s.ndim == 0 else s for s in sizes]
     try:
-        return jnp.reshape(x, sizes)
+        result = jnp.reshape(x, sizes)
+        _warn_of_order(x, result)
+        return result
     except TypeError as error:
         raise ShapeError(
             f"`reshape` cannot give the shape {dims.show_shape(sizes)}: the number of elements differs",
@@ -62,16 +64,31 @@ def reshape(x: Any, newshape: Any) -> jax.Array:
         ) from error
 
 
+def _warn_of_order(x: jax.Array, result: jax.Array) -> None:
+    """Say, while a model is traced, that axes do not change places by another shape."""
+    if not x.ndim or not result.ndim or str(x.shape[0]) != str(dims.BATCH) or str(result.shape[0]) != str(dims.BATCH):
+        return
+    order = layouts.swapped_axes(x.shape[1:], result.shape[1:])
+    if order is not None:
+        before, to = (dims.show_shape(dims.to_public(t.shape)) for t in (x, result))
+        fixes = [Fix("to swap axes", f"ops.transpose(x, {(0, *order)})", to)]
+        warn(f"reshape of {before} to {to}: numbers are cut at other places, axes do not change places by that", fixes)
+
+
 @op
 def transpose(x: Any, axes: Sequence[int] | None = None) -> jax.Array:
     """The axes in another order (turned round by default).
 
     Raises:
-        ValueError: `axes` does not name each axis once.
+        ShapeError: `axes` does not name each axis once.
     """
     x = array(x)
     if axes is not None and sorted(axis_index("axes", a, x.ndim) for a in axes) != list(range(x.ndim)):
-        raise ValueError(f"`axes`={tuple(axes)!r}: expected each of the axes 0 to {x.ndim - 1} once")
+        raise ShapeError(
+            f"`transpose` cannot put {x.ndim} axes in the order {tuple(axes)!r}",
+            expected=f"each of the axes 0 to {x.ndim - 1} once",
+            received=f"axes={tuple(axes)!r} for {dims.show_shape(x.shape)}",
+        )
     return jnp.transpose(x, axes)
 
 

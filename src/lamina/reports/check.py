@@ -15,7 +15,7 @@ import numpy as np
 from rich.text import Text
 
 from lamina.advice import labels as label_advice
-from lamina.advice import silent
+from lamina.advice import silent, table_rows
 from lamina.advice.layer_call import entry, on_data
 from lamina.core import checks, config, tree
 from lamina.core.variable import StateScope
@@ -113,9 +113,10 @@ def check(
 ) -> list[Problem]:
     """All problems between a model and data, found by tracing: nothing is computed, and large data is not read.
 
-    Only shapes and types are looked at, and the numbers in labels where they are few: a memory-mapped array of any
-    size is checked in milliseconds. A model that is not built yet is built for `x`. It goes on after a problem where
-    it can: data against the model, labels against its outputs and losses, metrics, weights, lengths.
+    Only shapes and types are looked at, and the numbers in labels (and in what an `Embedding` reads), a few of them: a
+    memory-mapped array of any size is checked in milliseconds. A model that is not built yet is built for `x`. It goes
+    on after a problem where it can: data against the model, labels against its outputs and losses, metrics, weights,
+    lengths.
 
     Args:
         model: a model, or a layer; if it is compiled and `y` is given, its losses and metrics are checked too.
@@ -294,15 +295,17 @@ def _set_aside(model: Any) -> Iterator[None]:
 @on_data
 def _meet(model: Any, x: Any, batch: Any, labels: Any, arrays: Any, method: str, argument: str = "") -> None:
     """What `fit` does before it starts; without a method, what `predict` does."""
-    del x, argument  # for advice
     if not isinstance(model, Model):
         shapes_of_call(model, batch[0])
-    elif method:
+        return
+    if method:
         model._prepare(batch, method, labels)
     else:
         model._build_from(batch[0])
         model._check_inputs(batch[0])
         silent.data(model, (arrays or batch)[0])
+    given = _readable(x, arrays[0]) if arrays is not None else batch[0]
+    table_rows.check(model, given, written=arrays is not None and not argument)
 
 
 def _go_on(found: Findings, model: Any, batch: Any, labels: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from lamina.advice import batch_axis, silent
+from lamina.advice import batch_axis, silent, table_rows
 from lamina.advice.labels import advise
 from lamina.advice.silent_layers import Watch
 from lamina.core import context, tree
@@ -171,6 +171,8 @@ def describing(model: Any, feed: Feed, argument: str = "") -> Iterator[None]:
     try:
         fixed_batch.check(model, feed, argument)
         yield
+        arrays = getattr(feed, "arrays", None)
+        table_rows.check(model, (arrays or feed.first())[0], written=arrays is not None and not argument)
     except ShapeError as error:
         grouping.advise(error, model, feed)
         raise error.about(argument, _shape_notes(feed)) from error.__cause__

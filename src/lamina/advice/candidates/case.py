@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.advice import names, trying
+from lamina.core import config
 from lamina.core.symbolic import KerasTensor
 from lamina.shapes import dims
 from lamina.shapes.errors import CallSite, Fix, ShapeError
@@ -105,6 +106,15 @@ class Case:
         dtype = f', dtype="{tensor.dtype}"' if tensor.dtype != "float32" else ""
         return f"Input({shape}{dtype})"
 
+    @property
+    def data_format(self) -> str:
+        """Where the channels are, as the layers before have it."""
+        for layer in [layer for place in range(len(self.shapes)) for layer in self.trial.producers(place)]:
+            data_format = getattr(layer, "data_format", None)
+            if isinstance(data_format, str):
+                return data_format
+        return config.image_data_format()
+
     def has_batch(self) -> bool:
         """Whether the first axis is still that of the samples, as far as can be seen."""
         return all(not t.dims or dims.is_known(t.dims[0]) or t.dims[0] in self.shape for t in self.trial.sources())
@@ -132,6 +142,13 @@ class Case:
     def input_name(self, place: int) -> str:
         """What the user calls an input of the failing call: ``c1`` in ``Concatenate()([up, c1])``."""
         default = "x" if len(self.shapes) == 1 else f"input_{place + 1}"
+        for call in names.calls(self.error.call_site):
+            given = call.args[0] if call.args and len(self.shapes) == 1 else None
+            if (
+                isinstance(given, (ast.Name, ast.Attribute))
+                and names.value(call.func, self.error.call_site) is self.layer
+            ):
+                return names.short(given)
         for call in sorted(names.calls(self.error.call_site), key=lambda call: not self._is_call_of_layer(call)):
             given = call.args[0] if call.args else None
             if isinstance(given, ast.Constant) and isinstance(given.value, str) and len(call.args) > len(self.shapes):
@@ -147,9 +164,14 @@ class Case:
             if isinstance(call.func, ast.Call) and len(self.shapes) == 1:
                 return names.short(given) or default
         for operation in names.nodes(self.error.call_site, ast.BinOp):
-            if len(self.shapes) == 2:
+            if len(self.shapes) == 2 and type(operation.op).__name__ == _OPERATORS.get(self.layer.name):
                 return names.short((operation.left, operation.right)[place]) or default
         return default
+
+
+#: How Python calls the operations that stand between two tensors.
+_OPERATORS = {"add": "Add", "subtract": "Sub", "multiply": "Mult", "true_divide": "Div", "floor_divide": "FloorDiv",
+              "mod": "Mod", "power": "Pow", "matmul": "MatMult"}  # fmt: skip
 
 
 def shape_code(sample: Sequence[Any]) -> str:

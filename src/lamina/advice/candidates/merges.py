@@ -127,7 +127,7 @@ def _keep_size(case: Case) -> Iterator[Fix | None]:
 
 def _spatial_places(case: Case) -> list[int]:
     rank = len(case.shape)
-    first = rank > 3 and config.image_data_format() == "channels_first"
+    first = rank > 3 and case.data_format == "channels_first"
     return list(range(2, rank)) if first else list(range(1, rank - 1))
 
 
@@ -142,7 +142,7 @@ def _crop_or_pad(case: Case) -> Iterator[Fix | None]:
     for place, (own, other) in enumerate(((a, b), (b, a))):
         surplus = [own[p] - other[p] for p in places]
         if all(n >= 0 for n in surplus):
-            code = f"layers.Cropping{_ND[rank]}({margins(surplus)})"
+            code = f"layers.Cropping{_ND[rank]}({margins(surplus)}{_format(case)})"
             yield case.insert(f'crop "{case.input_name(place)}" to the size of the other', code, place)
     valid = [
         p for p in case.trial.layers_before() if getattr(p, "padding", "") == "valid" and hasattr(p, "kernel_size")
@@ -152,9 +152,15 @@ def _crop_or_pad(case: Case) -> Iterator[Fix | None]:
     for place, (own, other) in enumerate(((a, b), (b, a))):
         missing = [other[p] - own[p] for p in places]
         if all(n >= 0 for n in missing):
-            code = f"layers.ZeroPadding{_ND[rank]}({margins(missing)})"
+            code = f"layers.ZeroPadding{_ND[rank]}({margins(missing)}{_format(case)})"
             yield case.insert(f'or pad "{case.input_name(place)}" with zeros', code, place)
     yield from _round_input(case)
+
+
+def _format(case: Case) -> str:
+    """What to say of the channels' place, if it is not the usual one."""
+    differs = len(case.shape) > 3 and case.data_format != config.image_data_format()
+    return f', data_format="{case.data_format}"' if differs else ""
 
 
 def margins(sizes: list[Any]) -> str:
@@ -172,7 +178,7 @@ def _round_input(case: Case) -> Iterator[Fix | None]:
     source = case.only_source()
     if source is None or source.ndim < 3:
         return
-    places = _spatial_places(case) if source.ndim == len(case.shape) else range(1, source.ndim - 1)
+    places = _spatial_places(case) if source.ndim == len(case.shape) else list(range(1, source.ndim - 1))
     for multiple in (2, 4, 8, 16, 32, 64):
         sizes = [
             -(-d // multiple) * multiple if i in places and dims.is_known(d) else d for i, d in enumerate(source.dims)
@@ -196,10 +202,10 @@ def _project(case: Case) -> Iterator[Fix | None]:
     """A layer on one input that gives it the sizes of the other: the projection of a residual block."""
     if len(case.shapes) != 2 or type(case.layer).__name__ == "Concatenate":
         return
-    rank = len(case.shape)
+    rank, spatial = len(case.shape), _spatial_places(case)
     for place in (1, 0):
         own, other = case.shapes[place], case.shapes[1 - place]
-        channels = other[-1]
+        channels = other[1 if 1 not in spatial and rank in _ND else -1]
         if not dims.is_known(channels):
             continue
         title = f'give "{case.input_name(place)}" the {channels} features of the other input'
@@ -208,11 +214,11 @@ def _project(case: Case) -> Iterator[Fix | None]:
             if dense is not None:
                 yield dense
                 continue
-        if rank in _ND and all(dims.is_known(d) for d in (*own[1:-1], *other[1:-1])):
-            strides = {-(-int(o) // int(n)) for o, n in zip(own[1:-1], other[1:-1], strict=True) if n}
+        if rank in _ND and all(dims.is_known(s[i]) for s in (own, other) for i in spatial):
+            strides = {-(-int(own[i]) // int(other[i])) for i in spatial if other[i]}
             step = strides.pop() if len(strides) == 1 else 0
             if step >= 1:
-                more = f', strides={step}, padding="same"' if step > 1 else ""
+                more = (f', strides={step}, padding="same"' if step > 1 else "") + _format(case)
                 yield case.insert(title, f"layers.Conv{_ND[rank]}({channels}, 1{more})", place)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lamina.advice import trying
 from lamina.advice.candidates.case import Case
+from lamina.advice.candidates.windows import channels_first
 from lamina.shapes import dims
 from lamina.shapes.errors import Fix
 
@@ -19,6 +20,8 @@ def open_sizes(case: Case) -> Iterator[Fix | None]:
     """A layer's weights depend on a size that is open."""
     if case.gap() or len(case.shapes) != 1 or all(dims.is_known(s) for s in case.shape[1:]):
         return
+    if not dims.is_known(case.shape[-1]):
+        yield from channels_first(case)
     for layer in case.trial.producers()[:4]:
         given = case.trial.input_of(layer)
         if type(layer).__name__ == "Flatten" and given is not None and len(given) in _ND:

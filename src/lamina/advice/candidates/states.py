@@ -38,24 +38,28 @@ def wrong_state(case: Case) -> Iterator[Fix | None]:
         return
     states = [leaf for leaf in jax.tree.leaves(given) if hasattr(leaf, "shape")]
     wanted = 2 if type(case.layer).__name__ == "LSTM" else 1
+    written = _written_states(case, len(states))
     if len(states) == 1 and wanted == 2:
-        yield _with_state(case, [states[0], states[0]], "[state, state]", "an LSTM has two states, h and c")
-    if len(states) == 2 * wanted:
-        yield _joined_states(case, states, wanted)
+        yield _with_state(case, [states[0]] * 2, written * 2, "an LSTM has two states, h and c")
+    joined = _joined_states(case, states, wanted) if len(states) == 2 * wanted else None
+    if len(states) == 4 or (joined is not None and joined.code.endswith("]")):
+        yield joined
     if len(states) > wanted:
-        yield _with_state(case, states[:wanted], "initial_state[:1]" if wanted == 1 else "initial_state[:2]",
-                          f"give the {'state' if wanted == 1 else 'two states'} that it has")  # fmt: skip
+        said = "state" if wanted == 1 else "two states"
+        yield _with_state(case, states[:wanted], written[:wanted], f"give the {said} that it has")
+    yield joined
     sizes = {trying.shape_of(s)[-1] for s in states if len(s.shape)}
     if len(sizes) == 1 and len(states) == wanted:
         (size,) = sizes
         if dims.is_known(size) and size != units:
             yield case.change(case.layer, "give the layer as many units as its state has", units=int(size))
-            yield _dense_states(case, given, units)
+            yield _dense_states(case, given, units, written)
 
 
-def _with_state(case: Case, states: Any, code: str, title: str) -> Fix | None:
+def _with_state(case: Case, states: list[Any], written: list[str], title: str) -> Fix | None:
     result = case.trial.attempt(kwargs={"initial_state": states})
-    return Fix(title, f"initial_state={code}", trying.shown(result)) if result is not None else None
+    code = f"initial_state=[{', '.join(written)}]"
+    return Fix(title, code, trying.shown(result)) if result is not None else None
 
 
 def _joined_states(case: Case, states: Any, wanted: int) -> Fix | None:
@@ -81,19 +85,45 @@ def _written_states(case: Case, count: int) -> list[str]:
         parts = names.elements(names.argument_node(call, "initial_state", 1))
         if len(parts) == count and all(parts):
             return parts
+        if len(parts) == 0 and count == 1 and names.argument_node(call, "initial_state", 1) is not None:
+            return [names.short(names.argument_node(call, "initial_state", 1)) or "state"]
     return [f"states[{i}]" for i in range(count)]
 
 
-def _dense_states(case: Case, given: Any, units: int) -> Fix | None:
+def _dense_states(case: Case, given: Any, units: int, written: list[str]) -> Fix | None:
     def resized(leaf: Any) -> Any:
         shape = (*trying.shape_of(leaf)[:-1], units)
         return KerasTensor.of_spec(jax.ShapeDtypeStruct(shape, trying.spec_of(leaf).dtype))
 
     states = jax.tree.map(resized, given)
     result = case.trial.attempt(kwargs={"initial_state": states})
-    code = f"initial_state=layers.Dense({units})(state)"
+    parts = [f"layers.Dense({units})({name})" for name in written]
+    code = f"[{', '.join(parts)}]" if isinstance(given, (list, tuple)) else parts[0]
     title = f"or bring the state to the layer's {units} units"
-    return Fix(title, code, trying.shown(result)) if result is not None else None
+    return Fix(title, f"initial_state={code}", trying.shown(result)) if result is not None else None
+
+
+def wrong_attention_mask(case: Case) -> Iterator[Fix | None]:
+    """An `attention_mask` with other axes than `(batch, queries, values)`."""
+    mask = case.trial.kwargs.get("attention_mask")
+    if mask is None or not hasattr(mask, "shape") or "attention_mask" not in case.error.summary:
+        return
+    written = (names.argument_node(call, "attention_mask", 99) for call in names.calls(case.error.call_site))
+    called = next((names.short(node) for node in written if node is not None), "") or "attention_mask"
+    values: Any = case.trial.args[1] if len(case.trial.args) > 1 else case.trial.kwargs.get("value", case.trial.args[0])
+    queries, keys = case.shape[1], trying.shape_of(values)[1]
+    ideas = [
+        ("if it is the values' padding: each query has the same", "{}[:, None]"),
+        ("the queries come before the values", "ops.swapaxes({}, -1, -2)"),
+        ("take as many queries and values as there are", f"{{}}[..., :{queries}, :{keys}]"),
+    ]
+    for title, code in ideas:
+        changed = trying.traced(lambda x, code=code: trying.evaluate(code.format("x"), x=x), trying.spec_of(mask))
+        result = None
+        if changed is not None:
+            result = case.trial.attempt(kwargs={"attention_mask": KerasTensor.of_spec(changed)})
+        if result is not None:
+            yield Fix(title, f"attention_mask={code.format(called)}", trying.shown(result))
 
 
 def wrong_mask(case: Case) -> Iterator[Fix | None]:
@@ -102,18 +132,26 @@ def wrong_mask(case: Case) -> Iterator[Fix | None]:
     if mask is None or not hasattr(mask, "shape"):
         return
     shape, wanted = trying.shape_of(mask), case.shape[:2]
+    written = (names.argument_node(call, "mask", 99) for call in names.calls(case.error.call_site))
+    called = next((names.short(node) for node in written if node is not None), "") or "mask"
     repairs = []
     if len(shape) == 3:
         repairs = [
-            ("mask[..., 0]", shape[:2], "one entry for each step"),
-            ("mask.any(-1)", shape[:2], "one for each step"),
+            (names.indexed(called, "[..., 0]"), shape[:2], "one entry for each step"),
+            (f"ops.any({called}, -1)", shape[:2], "one for each step"),
         ]
     elif len(shape) == 2 and tuple(shape) == tuple(reversed(wanted)):
-        repairs = [("mask.T", wanted, "the batch axis comes first")]
+        repairs = [(f"ops.transpose({called})", wanted, "the batch axis comes first")]
     elif len(shape) == 1:
-        repairs = [("mask[None]", (1, *shape), "the mask has a batch axis, too")]
-    elif len(shape) == 2 and dims.is_known(wanted[1]) and dims.is_known(shape[1]) and shape[1] > wanted[1]:
-        repairs = [(f"mask[:, :{wanted[1]}]", (shape[0], wanted[1]), "as many steps as the input has")]
+        repairs = [(names.indexed(called, "[None]"), (1, *shape), "the mask has a batch axis, too")]
+    elif len(shape) == 2 and dims.is_known(wanted[1]) and dims.is_known(shape[1]):
+        more, less = int(shape[1]) - int(wanted[1]), int(wanted[1]) - int(shape[1])
+        if more > 0:
+            code = names.indexed(called, f"[:, :{wanted[1]}]")
+            repairs = [(code, (shape[0], wanted[1]), "as many steps as the input has")]
+        if less > 0:
+            code = f"ops.pad({called}, ((0, 0), (0, {less})))"
+            repairs = [(code, (shape[0], wanted[1]), f"leave the last {less} steps out, which it says nothing of")]
     for code, new, title in repairs:
         tensor = KerasTensor.of_spec(jax.ShapeDtypeStruct(tuple(new), "bool"))
         result = case.trial.attempt(kwargs={"mask": tensor})

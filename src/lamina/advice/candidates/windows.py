@@ -55,10 +55,8 @@ def channels_first(case: Case) -> Iterator[Fix | None]:
 
 def looks_swapped(layer: Any, shape: Any) -> bool:
     """Whether the axis of channels stands where the layer has a spatial axis."""
-    if not all(dims.is_known(s) for s in (shape[1], shape[-1])):
-        return False
     near, far = (shape[1], shape[-1]) if layer.data_format == "channels_last" else (shape[-1], shape[1])
-    return near in _COLOURS and far > 4
+    return dims.is_known(near) and near in _COLOURS and (not dims.is_known(far) or far > 4)
 
 
 def _spatial(layer: Any, shape: Any) -> Any:

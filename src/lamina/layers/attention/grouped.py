@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina.core import checks, context, registry
 from lamina.core.seeds import SeedGenerator
 from lamina.layers.activation import Softmax
-from lamina.layers.attention.masking import both, near
+from lamina.layers.attention.masking import both, check_mask, near
 from lamina.layers.attention.projected import ProjectedAttention, through
 from lamina.layers.merging import agree
 from lamina.ops.neural import dot_product_attention
@@ -138,6 +138,7 @@ class GroupQueryAttention(ProjectedAttention):
         key = value if key is None else key
         query, value, key = agree(self, (query, value, key), "query, value and key must be of as many samples", (0,))
         value, key = agree(self, (value, key), "value and key must have the same length", (1,))
+        check_mask(self, attention_mask, query.shape[1], key.shape[1])
         seen = near(query.shape[1], key.shape[1], use_causal_mask, self.sliding_window)
         for axis, own in ((-1, query_mask), (1, value_mask), (1, key_mask)):
             seen = both(seen, None if own is None else jnp.expand_dims(jnp.asarray(own, bool), axis))

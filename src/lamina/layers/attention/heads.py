@@ -12,7 +12,7 @@ from lamina import regularizers
 from lamina.core import checks, registry
 from lamina.core.seeds import SeedGenerator
 from lamina.layers.activation import Softmax
-from lamina.layers.attention.masking import both, near
+from lamina.layers.attention.masking import both, check_mask, near
 from lamina.layers.attention.projected import ProjectedAttention, through
 from lamina.layers.merging import agree
 from lamina.ops.neural import dot_product_attention
@@ -164,6 +164,8 @@ class MultiHeadAttention(ProjectedAttention):
         others = [a for a in range(1, query.ndim - 1) if a not in axes]
         query, value, key = agree(self, (query, value, key), "query, value and key must agree", [0, *others])
         value, key = agree(self, (value, key), "value and key must have the same length", axes)
+        if axes == [1]:
+            check_mask(self, attention_mask, query.shape[1], key.shape[1])
         mask = self._mask(query, key, (query_mask, value_mask, key_mask), attention_mask, use_causal_mask, axes)
         order = (0, *others, *axes, query.ndim - 1, query.ndim)
         q, k, v = (

@@ -7,7 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.layers.checking import describe
 from lamina.layers.layer import Layer
+from lamina.shapes import dims
+from lamina.shapes.errors import ShapeError
 
 
 class MaskingByQuery(Layer):
@@ -40,6 +43,25 @@ def near(queries: Any, keys: Any, causal: bool, window: int | None = None) -> An
 def both(a: Any, b: Any) -> Any:
     """True where both masks are; ``None`` stands for true everywhere."""
     return b if a is None else a if b is None else jnp.logical_and(a, b)
+
+
+def check_mask(layer: Layer, mask: Any, queries: Any, keys: Any) -> None:
+    """Refuse an `attention_mask` that does not say for each query which of the keys it may look at.
+
+    Raises:
+        ShapeError: its last two axes have other sizes than the numbers of queries and keys.
+    """
+    if mask is None or mask.ndim < 2:
+        return
+    pairs = zip(mask.shape[-2:], (queries, keys), strict=True)
+    off = any(dims.is_known(size) and size != 1 and dims.is_known(n) and size != n for size, n in pairs)
+    if off or (mask.ndim == 2 and not dims.is_known(mask.shape[0]) and dims.is_known(queries)):
+        raise ShapeError(
+            f"{describe(layer)}: the attention_mask does not fit {queries} queries and {keys} values",
+            layer=layer.name,
+            expected=f"{dims.show_shape((dims.BATCH, queries, keys))}   (batch, queries, values)",
+            received=dims.show_shape(mask.shape),
+        )
 
 
 def far_below(dtype: Any) -> Any:

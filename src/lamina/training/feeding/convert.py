@@ -69,9 +69,14 @@ def _from_numbers(value: Any, name: str) -> np.ndarray:
     except (ValueError, TypeError, OverflowError) as error:
         lengths = sorted({len(row) for row in value if isinstance(row, (list, tuple))})
         seen = f": its rows have lengths {_listed(lengths)}" if len(lengths) > 1 else f" ({error})"
-        raise ValueError(
+        plain = len(lengths) > 1 and all(not isinstance(n, (list, tuple)) for row in value for n in row)
+        padded = Fix("pad the shorter ones with zeros", f"{name} = keras.utils.pad_sequences({name}, padding='post')")
+        raise ShapeError(
             f"`{name}` is a list that forms no array{seen}; "
-            "make all rows equally long, for example by padding the shorter ones"
+            "make all rows equally long, for example by padding the shorter ones",
+            expected="rows of the same length",
+            received=f"a list of {len(value)} rows of different lengths" if len(lengths) > 1 else "",
+            fixes=[padded] if plain else [],
         ) from error
 
 
@@ -109,9 +114,11 @@ def _from_pandas(value: Any, name: str) -> np.ndarray:
     bad = [repr(label) for label, column in columns if not _is_numeric(column.dtype)]
     if bad:
         what = f"columns {_listed(bad)} hold" if len(bad) > 1 else f"column {bad[0]} holds"
-        raise ValueError(
+        raise ShapeError(
             f"`{name}`: {what} no numbers; encode them (pandas.get_dummies, .cat.codes) or drop them "
-            f"({name}.select_dtypes('number'))"
+            f"({name}.select_dtypes('number'))",
+            expected="columns of numbers",
+            received=f"{tuple(value.shape)}, of which {what} no numbers",
         )
     array = value.to_numpy()
     if array.dtype.kind == "O":
@@ -167,7 +174,11 @@ def _refuse_type(array: Any, name: str) -> None:
         return
     if dtype.kind in "US":
         example = repr(array.reshape(-1)[0].item()) if array.size else "text"
-        raise ValueError(f"`{name}` holds text ({example}): turn it into numbers first (a class index, a one-hot row)")
+        raise ShapeError(
+            f"`{name}` holds text ({example}): turn it into numbers first (a class index, a one-hot row)",
+            expected="numbers",
+            received=f"{tuple(array.shape)} texts",
+        )
     if dtype.kind in "Mm":
         raise ValueError(f"`{name}` holds times ({dtype}): turn them into numbers, for example days since a start")
     raise ValueError(f"`{name}` has data type {dtype}: models take numbers")
@@ -213,6 +224,14 @@ def same_length(parts: Sequence[tuple[str, Any]], where: str = "") -> int:
     counts = {leaf.shape[0] for _, leaf in leaves}
     if len(counts) == 1:
         return counts.pop()
+    if lengths.is_list_of_samples(parts, leaves):
+        name, count, shape = parts[0][0], len(parts[0][1]), tuple(leaves[0][1].shape)
+        raise ShapeError(
+            f"{where}`{name}` is a list of {count} arrays, which stands for {count} inputs",
+            expected=f"one array {(count, *shape)}: {count} samples, each of shape {shape}",
+            received=f"{count} arrays of shape {shape}",
+            fixes=lengths.repairs(parts, leaves),
+        )
     listed = ", ".join(f"{name}: {leaf.shape[0]} samples" for name, leaf in leaves[:_MANY])
     raise ShapeError(
         f"{where}the arrays differ in their number of samples",
