@@ -372,6 +372,7 @@ IMAGE = [
     ("resize", (X2, (4, 5)), {}), ("resize", (X2, (12, 5)), {"interpolation": "nearest"}),
     ("resize", (X2[0], (4, 4)), {"interpolation": "bicubic", "antialias": True}),
     ("resize", (X2, (6, 3)), {"crop_to_aspect_ratio": True}),
+    ("resize", (X2, (9, 1)), {"crop_to_aspect_ratio": True}),
     ("resize", (X2, (3, 6)), {"pad_to_aspect_ratio": True, "fill_value": 0.5}),
     ("resize", (X2F, (4, 5)), {"data_format": "channels_first"}), ("resize", ((np.abs(X2) * 60).astype("uint8"), (4, 5)), {}),
     ("pad_images", (X2, 1, 2), {"target_height": 12, "target_width": 12}), ("crop_images", (X2, 1, 2, 1, 1), {}),

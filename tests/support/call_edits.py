@@ -41,8 +41,8 @@ class CallEdits(Editor):
     def expression(self, code: str) -> None:
         """In place of what it is made of, in the call at fault."""
         new, failing = parse(code), self.failing
-        ways = (self.inside_function, self.as_list, self.before_it, self.validated_on, self.whole, self.made_one_hot,
-                self.made_of_a_part)  # fmt: skip
+        ways = (self.inside_function, self.as_list, self.before_it, self.validated_on, self.elsewhere, self.whole,
+                self.made_one_hot, self.made_of_a_part)  # fmt: skip
         if not any(way(new, failing) for way in ways):
             self.put_argument(new)
 
@@ -124,6 +124,19 @@ class CallEdits(Editor):
         if inside:
             self.put(inside[0], new)
         return bool(inside)
+
+    def elsewhere(self, new: Any, failing: Any) -> bool:
+        """In place of the same call in a function whose variables the call at fault does not know."""
+        first = new.args[0] if isinstance(new, ast.Call) and new.args else None
+        if not isinstance(first, ast.Name):
+            return False
+        functions = [set(ast.walk(f)) for f in self.nodes((ast.FunctionDef, ast.Lambda))]
+        inside = set().union(*(nodes for nodes in functions if failing not in nodes))
+        calls = [n for n in self.nodes(ast.Call) if n.args and n in inside]
+        found = [n for n in calls if same(n.func, new.func) and same(n.args[0], first)]
+        if found:
+            self.put(self.pick(found), new)
+        return bool(found)
 
     def made_of_a_part(self, new: Any, failing: Any, kind: Any = ast.expr) -> bool:
         """In place of the largest part of it that stands among the arguments."""

@@ -118,7 +118,7 @@ def _pairs(function: Callable[..., Any], true: Any, pred: Any, true_shape: Shape
             jaxpr = jax.make_jaxpr(_scoped(function))(*specs)
         except Exception:
             continue
-        for equation in _equations(jaxpr.jaxpr):
+        for equation in equations(jaxpr.jaxpr):
             if any(_has_two(v.aval.shape, batch) for v in equation.outvars if hasattr(v.aval, "shape")):
                 return _Pairs(True, _user_line(equation))
         return _Pairs(False)
@@ -133,7 +133,7 @@ def _scoped(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _equations(jaxpr: Any) -> Iterator[Any]:
+def equations(jaxpr: Any) -> Iterator[Any]:
     """All steps of a computation, those of functions inside first."""
     for equation in jaxpr.eqns:
         for value in jax.tree.leaves(
@@ -141,7 +141,7 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
         ):
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
-                yield from _equations(inner)
+                yield from equations(inner)
         yield equation
 
 

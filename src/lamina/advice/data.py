@@ -119,6 +119,8 @@ class Meeting:
     ) -> Iterator[Fix]:
         """The model made for samples of another shape, and what is to be done to the data besides."""
         (tensor,) = self.inputs
+        if tuple(tensor.dims[1:]) == tuple(sample):
+            return
         outputs = trying.Trial(_identity, (self.model._graph.output_tensors,), {}, True)
         result = outputs.attempt(sources={tensor: (tensor.dims[0], *sample)})
         if result is not None and (fits or self._same_outputs)(result):

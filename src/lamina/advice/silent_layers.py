@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.advice import mixing
 from lamina.advice.origins import (
     SYMBOLIC,
     Origin,
@@ -332,6 +333,11 @@ def _cuts_samples(call: Call) -> Finding | None:
     )
 
 
+def _mixes_samples(call: Call) -> Finding | None:
+    """A function in a `Lambda` that reduces the axis of the samples."""
+    return mixing.look(call.layer, call.shape) if len(call.sources) == 1 and not call.several else None
+
+
 def _width(layer: Any) -> Any:
     return getattr(layer, "filters", getattr(layer, "units", None)) if is_own(layer) else None
 
@@ -370,6 +376,7 @@ _BY_KIND: dict[str, tuple[Rule, ...]] = {
     "Rescaling": (_widened,),
     "Normalization": (_widened,),
     "Reshape": (_reshape_as_transpose,),
+    "Lambda": (_mixes_samples,),
     "Bidirectional": (_single_step,),
     **dict.fromkeys(_RECURRENT, (_single_step,)),
     **dict.fromkeys(("Conv1D", "SeparableConv1D"), (_softmax_of_one, _kernel_beyond_length)),

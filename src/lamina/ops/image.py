@@ -89,7 +89,9 @@ def resize(
         height, width = x.shape[at : at + 2]
         wide, high = int(float(height * target[1]) / target[0]), int(float(width * target[0]) / target[1])
         window = (
-            (min(height, high), min(width, wide)) if crop_to_aspect_ratio else (max(height, high), max(width, wide))
+            (max(min(height, high), 1), max(min(width, wide), 1))
+            if crop_to_aspect_ratio
+            else (max(height, high), max(width, wide))
         )
         x = _centred(x, at, window, fill_value)
     x = x if jnp.issubdtype(dtype, jnp.floating) else x.astype(config.floatx())

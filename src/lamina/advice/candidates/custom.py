@@ -23,7 +23,8 @@ def wrong_output_shape(case: Case) -> Iterator[Fix | None]:
         result = case.trial.attempt()
         if result is not None and hasattr(result, "shape"):
             given = dims.to_public(case.shape)
-            sizes = [_in_terms_of(size, given, i) for i, size in enumerate(dims.to_public(result.shape))]
+            called = [*inspect.signature(case.layer.compute_output_shape).parameters, "input_shape"][0]
+            sizes = [_in_terms_of(size, given, i, called) for i, size in enumerate(dims.to_public(result.shape))]
             shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
             yield Fix("return the real shape in compute_output_shape", f"return {shape}", trying.shown(result))
             yield Fix("or leave it out: it is found by itself", "remove compute_output_shape", trying.shown(result))
@@ -38,12 +39,12 @@ def wrong_output_shape(case: Case) -> Iterator[Fix | None]:
                 yield Fix("or leave output_shape out", "remove output_shape", trying.shown(result))
 
 
-def _in_terms_of(size: Any, given: tuple[Any, ...], place: int) -> str:
+def _in_terms_of(size: Any, given: tuple[Any, ...], place: int, called: str) -> str:
     if place < len(given) and given[place] == size:
-        return f"input_shape[{place}]"
+        return f"{called}[{place}]"
     if size is not None and given.count(size) == 1:
         at = given.index(size)
-        return f"input_shape[{-1 if at == len(given) - 1 else at}]"
+        return f"{called}[{-1 if at == len(given) - 1 else at}]"
     return str(size)
 
 
@@ -66,7 +67,7 @@ def fixed_batch(case: Case) -> Iterator[Fix | None]:
         for shape in [*node.args, *(k.value for k in node.keywords)]:
             if not isinstance(shape, (ast.Tuple, ast.List)) or not shape.elts:
                 continue
-            if _value(shape.elts[0], case.layer) in sizes:
+            if _value(shape.elts[0], case.layer, function) in sizes:
                 shape.elts[0] = ast.parse(f"{ops}.shape({tensor})[0]", mode="eval").body
                 return ast.unparse(node)
         return ""
@@ -89,16 +90,22 @@ def _at_hand(case: Case) -> str:
     return next((name for name, size in listed if size == batch), "")
 
 
-def _value(node: ast.AST, layer: Any) -> Any:
-    """The whole number that an expression stands for, as far as that can be read."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        return getattr(layer, node.attr, None)
+def _value(node: ast.expr, layer: Any, function: Any) -> Any:
+    """The number that stands there: as such, in a variable from outside the function, or in an attribute."""
+    if isinstance(node, ast.BoolOp):  # ``batch or ops.shape(x)[0]``
+        return _value(node.values[0], layer, function)
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value, layer, function), node.attr, None)
+    if isinstance(node, ast.Name):
+        outside = inspect.getclosurevars(getattr(function, "__func__", function))
+        return {"self": layer, **outside.globals, **outside.nonlocals}.get(node.id)
     return node.value if isinstance(node, ast.Constant) else None
 
 
 def _ops_in(function: Any) -> str:
     """What the module of a function calls `lamina.ops`."""
-    known = getattr(function, "__globals__", None) or getattr(function.__func__, "__globals__", {})
+    outside = inspect.getclosurevars(getattr(function, "__func__", function))
+    known = {**getattr(function, "__func__", function).__globals__, **outside.nonlocals}
     for name, value in known.items():
         if isinstance(value, types.ModuleType) and value.__name__ == "lamina.ops":
             return name
