@@ -13,6 +13,8 @@ _COMPILE = {"optimizer": 0, "loss": 1, "loss_weights": 2, "metrics": 3}
 _DATA = {"x": 0, "inputs": 0, "y": 1, "targets": 1, "y_true": 0, "y_pred": 1}
 _PARTS = {"x": 0, "y": 1, "sample_weight": 2}
 _MODEL_FIRST = ("check", "forms")
+#: Calls whose operand is said as ``x``, whatever the user calls it.
+_OF_X = ("ops.sigmoid(x", "ops.softmax(x", "ops.transpose(x")
 _LIBRARIES = ("np", "layers", "lamina", "keras", "ops")
 
 
@@ -110,7 +112,7 @@ class CallEdits(Editor):
             isinstance(failing, ast.Call) and isinstance(new, ast.Call) and same(failing.func, new.func),
             isinstance(failing, ast.BinOp) and isinstance(new, ast.BinOp) and type(failing.op) is type(new.op),
             isinstance(failing, (ast.Call, ast.BinOp)) and code.startswith(("ops.sum(", "ops.mean(", "ops.matmul(")),
-            isinstance(failing, ast.Call) and code.startswith(("ops.sigmoid(x", "ops.softmax(x", "ops.transpose(x")),
+            isinstance(failing, ast.Call) and code.startswith(_OF_X),
         ]
         if any(fits):
             self.put(failing, self.filled(new, failing))
@@ -128,7 +130,7 @@ class CallEdits(Editor):
     def elsewhere(self, new: Any, failing: Any) -> bool:
         """In place of the same call in a function whose variables the call at fault does not know."""
         first = new.args[0] if isinstance(new, ast.Call) and new.args else None
-        if not isinstance(first, ast.Name):
+        if not isinstance(first, ast.Name) or ast.unparse(new).startswith(_OF_X):
             return False
         functions = [set(ast.walk(f)) for f in self.nodes((ast.FunctionDef, ast.Lambda))]
         inside = set().union(*(nodes for nodes in functions if failing not in nodes))

@@ -50,7 +50,7 @@ class Meeting:
         graph = getattr(model, "_graph", None) if was_built else None
         self.inputs: list[KerasTensor] = list(graph.input_tensors) if graph is not None else []
         self.input_names: list[str] = list(graph.input_names) if graph is not None else []
-        self.leaves = [np.asarray(x)] if _is_row(x) else tree.flatten(x)
+        self.leaves = [np.asarray(x)] if _is_row(x) else [x] if hasattr(x, "__next__") else tree.flatten(x)
         self.is_readable = bool(self.leaves) and all(hasattr(leaf, "shape") for leaf in self.leaves)
 
     def fixes(self) -> Iterator[Fix]:
