@@ -75,11 +75,13 @@ def misfit(case: Case) -> Iterator[Fix | None]:
         yield from _other_rank(case, min(ranks), max(ranks))
         return
     yield from _crop_or_pad(case)
+    if kind != "Concatenate":
+        yield from _project(case)
+    yield from _round_input(case)  # which traces the model from its input on
     if kind == "Concatenate":
         yield from _other_axis(case)
     if len(case.shape) > 2:
         yield from _keep_size(case)
-    yield from _project(case)
     yield from _permute(case)
 
 
@@ -154,7 +156,6 @@ def _crop_or_pad(case: Case) -> Iterator[Fix | None]:
         if all(n >= 0 for n in missing):
             code = f"layers.ZeroPadding{_ND[rank]}({margins(missing)}{_format(case)})"
             yield case.insert(f'or pad "{case.input_name(place)}" with zeros', code, place)
-    yield from _round_input(case)
 
 
 def _format(case: Case) -> str:
@@ -176,7 +177,8 @@ def margins(sizes: list[Any]) -> str:
 def _round_input(case: Case) -> Iterator[Fix | None]:
     """An input size that can be halved as often as the model does."""
     source = case.only_source()
-    if source is None or source.ndim < 3:
+    met = [{shape[place] for shape in case.shapes} for place in _spatial_places(case)]
+    if source is None or source.ndim < 3 or all(len(sizes) == 1 for sizes in met):
         return
     places = _spatial_places(case) if source.ndim == len(case.shape) else list(range(1, source.ndim - 1))
     for multiple in (2, 4, 8, 16, 32, 64):
