@@ -6,6 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
+import h5py
 import hostile_files as hostile
 import model_files as made
 import numpy as np
@@ -132,3 +133,21 @@ def test_files_open_where_no_other_process_can_be_had(tmp_path, monkeypatch):
     maker, match = hostile.CASES["hdf5-external-group.h5"]
     with pytest.raises(ValueError, match=match):
         load(maker(tmp_path))
+
+
+@pytest.mark.parametrize(("place", "value"), [("5", np.zeros((7, 7))), ("3", [b"a"] * 3), ("5", None)])
+def test_of_a_damaged_optimizer_nothing_is_taken(place, value, tmp_path):
+    model = good_model()
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    model.save_weights(tmp_path / "a.weights.h5")
+    with h5py.File(tmp_path / "a.weights.h5", "r+") as file:
+        del file["optimizer/vars"][place]
+        if value is not None:
+            file["optimizer/vars"][place] = value
+    model.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+    before = [variable.numpy() for variable in model.optimizer.variables]
+    with pytest.warns(UserWarning, match="the state of optimizer 'adam.*' was not loaded"):
+        model.load_weights(tmp_path / "a.weights.h5")
+    for variable, earlier in zip(model.optimizer.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), earlier)

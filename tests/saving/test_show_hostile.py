@@ -76,6 +76,27 @@ def test_arrays_with_a_lying_header_are_refused(header, tmp_path, watched):
     assert "a.npy" in message
 
 
+def test_of_very_many_arrays_some_are_shown(tmp_path, watched):
+    """A table of 200,000 lines takes a terminal a minute."""
+    header = {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(5000)}
+    text = json.dumps(header).encode()
+    path = tmp_path / "many.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    report = lamina.saving.show(path, weights=True)
+    shown = report.to_text(80)
+    assert "and 3,000 more weights; all of them are in the JSON" in shown
+    assert len(shown.splitlines()) < 7000
+    assert len(json.loads(report.to_json())["weights"]) == 5000
+
+
+def test_of_very_many_outputs_some_are_shown(tmp_path, watched):
+    layers = [made.node(made.input_layer(3)), made.node(made.dense(), made.tensor("input", 3))]
+    path = made.write_keras(tmp_path / "many.keras", made.functional(layers, [["dense", 0, 0]] * 20_000))
+    report = lamina.saving.show(path)
+    assert "and 19,950 more" in report.to_text(80)
+    assert len(report.to_dict()["outputs"]) == 20_000
+
+
 @pytest.mark.parametrize("start", [0, 30])
 def test_files_changed_at_random(start, tmp_path, watched):
     good = mutating.Good(tmp_path)

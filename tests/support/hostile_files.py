@@ -7,6 +7,7 @@ in the folder, the file `SECRET` there would be read, or more memory or time be 
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import marshal
@@ -985,3 +986,193 @@ def _(folder: Path) -> Path:
 @case("h5-config-number")
 def _(folder: Path) -> Path:
     return mf.write_h5(folder / "model.h5", fill=lambda file: file.attrs.__setitem__("model_config", 3.5))
+
+
+# Places where a guard could be forgotten: inside wrappers, in keys that are read early, in lists
+
+layer_case(
+    "wrapped-lambda-deep",
+    lambda f: functools.reduce(
+        lambda inner, i: mf.described("TimeDistributed", name=f"t{i}", layer=inner),
+        range(20), lambda_layer({"function": lambda_body(f)}),
+    ),
+    "safe_mode",
+)  # fmt: skip
+layer_case(
+    "bidirectional-backward",
+    lambda f: mf.described("Bidirectional", name="evil", layer=mf.described("LSTM", units=2), backward_layer={
+        **SYSTEM, "config": {"command": touch(f)},
+    }),
+    "backward_layer.*system",
+)  # fmt: skip
+layer_case(
+    "wrapped-initializer",
+    lambda f: mf.described(
+        "Bidirectional", name="evil", layer=mf.described("LSTM", units=2, kernel_initializer=lambda_body(f))
+    ),
+    "kernel_initializer.*safe_mode",
+)
+for _label, _name in {"list": ["os>system"], "dict": {"a": 1}, "builtin": "builtins>eval", "empty": ""}.items():
+    layer_case(
+        f"registered-name-{_label}",
+        lambda f, name=_name: {**mf.described("Zz", "os", name="evil"), "registered_name": name},
+        "unknown object 'Zz'",
+    )
+for _label, _dtype in {"object": "O", "void": "V1000000000", "long": "float32" * 100_000, "number": 7}.items():
+    layer_case(f"policy-{_label}", lambda f, dtype=_dtype: in_layer(dtype=dtype), "evil")
+layer_case(
+    "input-spec",
+    lambda f: in_layer(input_spec={"class_name": "InputSpec", "config": {"shape": [None, HUGE], "ndim": HUGE}}),
+    "evil",
+)
+layer_case("text-half-pair", lambda f: mf.dense(3, "\ud800"), "not Unicode")
+for _label, _argument in {"standardize": function("os", "system"), "split": function("os", "popen")}.items():
+    layer_case(
+        f"text-{_label}",
+        lambda f, label=_label, value=_argument: mf.described(
+            "TextVectorization", name="evil", vocabulary=["a"], **{label: value}
+        ),
+        "evil",
+    )
+layer_case(
+    "size-out-of-vocabulary",
+    lambda f: mf.described("StringLookup", name="evil", vocabulary=["a"], num_oov_indices=2**31 - 1),
+    "num_oov_indices",
+)
+config_case(
+    "size-cells",
+    lambda f: mf.sequential(mf.input_layer(4, 3), mf.described("RNN", name="evil", cell=mf.described(
+        "StackedRNNCells", cells=[mf.described("SimpleRNNCell", units=2) for _ in range(20_000)]
+    ))),
+    "`cells` of 20000 entries",
+)  # fmt: skip
+config_case(
+    "size-doubled",
+    lambda f: mf.functional([mf.node(mf.input_layer(3)), *(
+        mf.node(mf.described("Concatenate", name=f"c{i}"), [mf.tensor(f"c{i - 1}" if i else "input", 3 * 2**i)] * 2)
+        for i in range(60)
+    ), mf.node(mf.dense(), mf.tensor("c59", 3 * 2**60))], [["dense", 0, 0]]),
+)  # fmt: skip
+for _label, _shape in {
+    "rank": [None] * 20_000, "text": "../../x", "number": 3.5, "negative": [None, -5], "deep": [[[[None]]]],
+}.items():  # fmt: skip
+    config_case(
+        f"build-shape-{_label}",
+        lambda f, shape=_shape: {**mf.sequential(mf.dense()), "build_config": {"input_shape": shape}},
+        formats="keras",
+    )
+config_case(
+    "build-arguments",
+    lambda f: {**mf.sequential(mf.dense()), "build_config": {"shapes_dict": {"a_shape": [None, 2]}}},
+    "build_config",
+    "keras",
+)
+config_case(
+    "graph-long",
+    lambda f: mf.sequential(
+        mf.input_layer(3),
+        *(mf.described("Activation", name=f"a{i}", activation="relu") for i in range(2000)),
+        mf.dense(),
+    ),
+    None,
+    "keras",
+)  # fmt: skip
+for _label, _op in {
+    "tile": ("Tile", {"repeats": [2**31 - 1] * 2}), "broadcast": ("BroadcastTo", {"shape": [2**15] * 8}),
+    "expand": ("ExpandDims", {"axis": list(range(60_000))}), "cast": ("Cast", {"dtype": "V99999999"}),
+}.items():  # fmt: skip
+    graph_case(f"graph-op-{_label}", lambda f, op_=_op: [op(op_[0], X, **op_[1]), LAST])
+
+# Vocabularies among the assets
+
+
+def vocabulary_case(name: str, make: Callable[[], bytes], match: str, file: str = "vocabulary.txt") -> None:
+    def write(folder: Path) -> Path:
+        config = mf.sequential(mf.described("StringLookup", name="lookup", vocabulary=None))
+        entries = {**mf.members(config), f"assets/layers/string_lookup/{file}": make()}
+        return mf.write_zip(folder / "model.keras", entries, zipfile.ZIP_DEFLATED)
+
+    case(f"vocabulary-{name}.keras", match)(write)
+
+
+vocabulary_case("newlines", lambda: b"\n" * (60 * 2**20), "vocabularies of more than")
+vocabulary_case("not-utf8", lambda: b"\xff\xfe", "string_lookup.*utf-8")
+vocabulary_case("missing", lambda: b"a", "'lookup' needs 'vocabulary.txt'", "words.txt")
+
+# Models of Keras 1 and 2
+
+
+def old_case(name: str, config: Callable[[Path], Any], match: str, version: str = "1.2.2") -> None:
+    case(f"h5-old-{name}", match)(lambda folder: mf.write_h5(folder / "model.h5", config(folder), version))
+
+
+def merge(layers: Any, **settings: Any) -> dict[str, Any]:
+    settings = {"name": "merge", "layers": layers, "mode": "sum", "mode_type": "raw", **settings}
+    return {"class_name": "Sequential", "config": [{"class_name": "Merge", "config": settings}]}
+
+
+def branch() -> dict[str, Any]:
+    layer = {"class_name": "Dense", "config": {"name": "dense", "output_dim": 2, "batch_input_shape": [None, 3]}}
+    return {"class_name": "Sequential", "config": [layer]}
+
+
+def tf_function(name: str, **arguments: Any) -> dict[str, Any]:
+    first = {"class_name": "InputLayer", "name": "input", "inbound_nodes": [], "config": {
+        "batch_input_shape": [None, 3], "name": "input", "dtype": "float32",
+    }}  # fmt: skip
+    second = {"class_name": "TFOpLambda", "name": "dense", "config": {"name": "dense", "function": name},
+              "inbound_nodes": [["input", 0, 0, arguments]]}  # fmt: skip
+    graph = {"name": "m", "layers": [first, second], "input_layers": [["input", 0, 0]]}
+    return {"class_name": "Functional", "config": {**graph, "output_layers": [["dense", 0, 0]]}}
+
+
+old_case("merge-code", lambda f: merge([branch()] * 2, mode=run_lambda(f), mode_type="lambda"), "mode")
+old_case("merge-number", lambda f: merge(7), "`layers` is no list")
+old_case("tf-read-file", lambda f: tf_function("io.read_file", filename=str(f / SECRET)), "io.read_file", "2.8.0")
+old_case("tf-tile", lambda f: tf_function("tile", multiples=[2**31 - 1] * 2), "", "2.8.0")
+for _number, _version in enumerate(("9" * 100, "-1.0", 3.5, ["2.0"])):
+    case(f"h5-version-{_number}", "version")(
+        lambda folder, version=_version: mf.write_h5(folder / "model.h5", None, version)
+    )
+
+# More of archives and HDF5
+
+
+@zip_case("local-name", "header")
+def _(folder: Path, path: Path) -> None:
+    raw = mf.write_keras(path).read_bytes()
+    path.write_bytes(raw.replace(b"config.json", b"c0nfig.json", 1))
+
+
+@zip_case("inside-another", "over another")
+def _(folder: Path, path: Path) -> None:
+    """The listing leads to a config that lies within an asset."""
+    inner = mf.write_keras(folder / "inner.keras").read_bytes()
+    with_member(path, "assets/x", inner)
+    raw = bytearray(path.read_bytes())
+    listed = raw.rfind(b"config.json") - 46
+    raw[listed + 42 : listed + 46] = struct.pack("<L", raw.find(inner) + inner.find(b"config.json") - 30)
+    path.write_bytes(raw)
+
+
+zip_case("folder-with-bytes", "special")(lambda f, p: with_member(p, info("assets/a/"), b"data"))
+zip_case("metadata-deep", "metadata.json")(
+    lambda f, p: mf.write_zip(p, {**mf.members(), "metadata.json": b"[" * 100_000 + b"]" * 100_000})
+)
+hdf5_case("no-values", replaced(lambda f, p, _: f.create_dataset(p, data=h5py.Empty("f4"))), "no values")
+hdf5_case("empty-huge", replaced(lambda f, p, _: f.create_dataset(p, (2**62, 0), "f4")))
+hdf5_case("complex", replaced(lambda f, p, _: f.create_dataset(p, data=np.ones((3, 2), "c8"))), "type")
+hdf5_case("filter-scale", replaced(lambda f, p, _: f.create_dataset(p, data=mf.KERNEL, scaleoffset=3)), "filter")
+hdf5_case("attribute-rank", lambda f, p, _: f.attrs.create("evil", np.zeros((1,) * 32)), "shape", libver="latest")
+hdf5_case("many-groups", lambda f, p, _: [f.create_group(f"g{i}") for i in range(9_000)], None, libver="latest")
+
+
+@replaced
+def _swollen_chunk(file: Any, path: str, folder: Path) -> None:
+    """One chunk of 24 bytes that unpacks to 320 MB."""
+    made = file.create_dataset(path, (3, 2), "f4", chunks=(3, 2), compression="gzip")
+    packer, zeros = zlib.compressobj(9), bytes(2**24)
+    made.id.write_direct_chunk((0, 0), b"".join(packer.compress(zeros) for _ in range(20)) + packer.flush())
+
+
+hdf5_case("chunk-swollen", _swollen_chunk, None)

@@ -47,7 +47,8 @@ class Sequential(Model):
         self._stack: list[Layer] = []
         self._tensor: Any = None
         for layer in layers or ():
-            self.add(layer)
+            self._append(layer)
+        self._refresh()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer at the end.
@@ -62,6 +63,10 @@ class Sequential(Model):
         """
         if not rebuild:
             raise ValueError("`rebuild`=False cannot be had: a Sequential is always up to date")
+        self._append(layer)
+        self._refresh()
+
+    def _append(self, layer: Any) -> None:
         if isinstance(layer, KerasTensor) and layer.node is not None and isinstance(layer.node.operation, InputLayer):
             layer = layer.node.operation
         if not isinstance(layer, Layer):
@@ -86,7 +91,6 @@ class Sequential(Model):
             with context.name_scope(self.name):
                 self._tensor = self._extend(layer, self._tensor)
         self._stack.append(layer)
-        self._refresh()
 
     def _describe_stack(self) -> str:
         return ", ".join(repr(x.name) for x in self._stack) or "an Input"

@@ -18,12 +18,15 @@ from lamina.reports import file_layers, file_training, stand_ins
 from lamina.reports.file_contents import Contents, opened
 from lamina.reports.file_layers import Architecture, LayerRow
 from lamina.reports.file_tables import (
+    LINES,
     NUMBERS,
+    TENSORS,
     arrays_table,
     clean,
     count,
     count_cell,
     layers_table,
+    left_out,
     name_cell,
     numbers_of,
     shape_cell,
@@ -127,11 +130,14 @@ class FileReport(Report):
             facts.add_row(label, value)
         parts: list[RenderableType] = [title, Text(""), Padding(facts, (0, 0, 0, 2), expand=False)]
         if self.rows:
-            parts += [Text(""), layers_table(self.rows, with_classes=self.architecture is not None)]
+            parts += [Text(""), layers_table(self.rows[:LINES], with_classes=self.architecture is not None)]
+            parts += left_out(len(self.rows), LINES, "layer")
         if self.values is not None:
-            parts += [Text(""), values_table(self.values, width, self.contents.root)]
+            parts += [Text(""), values_table(self.values[:LINES], width, self.contents.root)]
+            parts += left_out(len(self.values), LINES, "weight")
         elif not self.rows:
-            parts += [Text(""), arrays_table(self.contents.arrays)]
+            parts += [Text(""), arrays_table(self.contents.arrays[:LINES])]
+            parts += left_out(len(self.contents.arrays), LINES, "array")
         for note in self._notes():
             parts += [Text(""), Padding(note, (0, 0, 0, 2), expand=False)]
         return parts
@@ -146,8 +152,10 @@ class FileReport(Report):
             is_named = model.name != model.kind
             yield "Model", Text.assemble(clean(model.name), " (", kind, ")") if is_named else kind
             for label, tensors in (("Input", model.inputs), ("Output", model.outputs)):
-                for number, tensor in enumerate(tensors):
-                    yield ("" if number else label + "s" * (len(tensors) > 1)), tensor_text(tensor, tensors)
+                for number, tensor in enumerate(tensors[:TENSORS]):
+                    yield ("" if number else label + "s" * (len(tensors) > 1)), tensor_text(tensor, tensors[:TENSORS])
+                if len(tensors) > TENSORS:
+                    yield "", Text(f"and {len(tensors) - TENSORS:,} more")
         yield "Values" if contents.kind == "arrays" else "Parameters", Text(self._parameters_text())
         training = file_training.describe(contents.training)
         if training:

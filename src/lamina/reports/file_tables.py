@@ -15,6 +15,8 @@ from lamina.reports.file_contents import Contents
 from lamina.reports.file_layers import LayerRow, Tensor
 from lamina.reports.file_values import Values
 
+#: Lines of one table, and inputs or outputs: a terminal takes long for more, and nobody reads them there.
+LINES, TENSORS = 2000, 50
 _WEIGHTS_SHOWN = 12
 _SOURCES_SHOWN = 8
 
@@ -41,6 +43,12 @@ def written_by(contents: Contents) -> str:
 def count(number: int, thing: str) -> str:
     """A number of things: ``3 arrays``."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def left_out(number: int, most: int, thing: str) -> list[RenderableType]:
+    """A line for those of a table that are not shown."""
+    more = number - most
+    return [Text(f"and {count(more, f'more {thing}')}; all of them are in the JSON", style="dim")] if more > 0 else []
 
 
 def shape_of(shape: tuple[Any, ...]) -> str:

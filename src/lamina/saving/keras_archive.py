@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -146,9 +146,7 @@ def read_folder(path: Any, custom_objects: dict[str, Any] | None, compile: bool,
             model = make(config, custom_objects, compile, safe_mode)
         with open_hdf5(weights) as root:
             weight_store.read_weights(model, root)
-    for place, thing in walk(model):
-        if hasattr(thing, "load_assets"):
-            thing.load_assets(os.fspath(folder / ASSETS / place))
+    _load_assets(model, lambda place: os.fspath(folder / ASSETS / place))
     return model
 
 
@@ -171,19 +169,54 @@ def make(config: Any, custom_objects: dict[str, Any] | None, compile: bool, safe
             raise FileProblem(f"{CONFIG}: describes no model but {config['class_name']!r}")
         with registry.custom_object_scope(custom_objects or {}):
             if not model.built and isinstance(config.get("build_config"), dict):
-                model.build_from_config(config["build_config"])
+                _build(model, config["build_config"])
             if compile and config.get("compile_config"):
                 model.compile_from_config(config["compile_config"])
     return model
+
+
+def _build(model: Any, config: dict[str, Any]) -> None:
+    try:
+        model.build_from_config(config)
+    except TypeError as error:
+        raise FileProblem(f"{CONFIG}: {model.name!r} cannot be built from `build_config`: {error}") from error
 
 
 def _read_assets(model: Any, archive: Archive) -> None:
     if not any(name.startswith(f"{ASSETS}/") for name in archive.names):
         return
     with tempfile.TemporaryDirectory(prefix="lamina-") as name:
-        for number, (place, thing) in enumerate(walk(model)):
-            if hasattr(thing, "load_assets"):
-                folder = os.path.join(name, str(number))
-                os.makedirs(folder)
-                archive.extract(f"{ASSETS}/{place}", folder)
-                thing.load_assets(folder)
+
+        def extracted(place: str) -> str:
+            folder = tempfile.mkdtemp(dir=name)
+            archive.extract(f"{ASSETS}/{place}", folder)
+            return folder
+
+        _load_assets(model, extracted)
+
+
+def _load_assets(model: Any, folder_of: Callable[[str], str]) -> None:
+    lines = 0
+    for place, thing in walk(model):
+        if not hasattr(thing, "load_assets"):
+            continue
+        folder = folder_of(place)
+        lines += _lines_in(folder)
+        if lines > limits.VOCABULARY_LINES:
+            raise FileProblem(f"{ASSETS}/{place}: vocabularies of more than {limits.VOCABULARY_LINES} lines")
+        try:
+            thing.load_assets(folder)
+        except FileNotFoundError as error:
+            raise FileProblem(f"{thing.name!r} needs {Path(str(error.filename)).name!r} in {ASSETS}/{place}") from error
+        except ValueError as error:
+            raise FileProblem(f"{ASSETS}/{place}: {error}") from error
+
+
+def _lines_in(folder: str) -> int:
+    """Lines of all texts in a folder."""
+    count = 0
+    for path in Path(folder).rglob("*.txt"):
+        with open(path, "rb") as file:
+            while piece := file.read(limits.MB):
+                count += piece.count(b"\n")
+    return count

@@ -139,25 +139,44 @@ def read_weights(
 
 def _read_one(thing: Any, group: Group | None, path: str) -> list[Exception]:
     """Take the values for one layer; what does not fit is given back."""
-    if isinstance(thing, SeedGenerator):  # Keras keeps no state of generators; files of Lamina do
-        if group is not None and group.datasets["0"].shape == (2,):
-            thing.state.assign(ReadingStore(group)["0"])
-        return []
+    store, kind = ReadingStore(group), f'{type(thing).__name__} "{thing.name}"'
     try:
-        thing.load_own_variables(ReadingStore(group))
+        if isinstance(thing, SeedGenerator):
+            _read_seed(thing, store)
+        elif isinstance(thing, Optimizer):
+            _read_optimizer(thing, store)
+        else:
+            thing.load_own_variables(store)
+    except (FileProblem, ShapeError) as error:
+        if isinstance(error, FileProblem):
+            raise
+        return [error]
+    except ValueError as error:
+        return [FileProblem(f"{kind}: /{path}/vars: {error}")]
+    except KeyError as error:
+        return [FileProblem(f"{kind}: /{path}/vars has no {error}; it holds {sorted(store) or 'nothing'}")]
+    return []
+
+
+def _read_seed(generator: SeedGenerator, store: ReadingStore) -> None:
+    """Keras keeps no state of generators; files of Lamina do."""
+    if "0" in store and store["0"].shape == (2,):
+        generator.state.assign(store["0"])
+
+
+def _read_optimizer(optimizer: Optimizer, store: ReadingStore) -> None:
+    """All of the state or, with a warning, nothing: a model without it trains as well."""
+    try:
+        with StateScope(may_create=True) as scope:
+            optimizer.load_own_variables(store)
+            values = [(variable, scope.value_of(variable)) for variable in scope.assigned()]
     except FileProblem:
         raise
     except ValueError as error:
-        if isinstance(thing, Optimizer):
-            warnings.warn(f"the state of optimizer {thing.name!r} was not loaded: {error}", stacklevel=4)
-            return []
-        return [error]
-    except KeyError as error:
-        kind = f'{type(thing).__name__} "{thing.name}"'
-        return [
-            FileProblem(f"{kind}: /{path}/vars has no {error}; it holds {sorted(ReadingStore(group)) or 'nothing'}")
-        ]
-    return []
+        warnings.warn(f"the state of optimizer {optimizer.name!r} was not loaded: {error}", stacklevel=5)
+        return
+    for variable, value in values:
+        variable.assign(value)
 
 
 def _summed_up(misfits: list[Exception]) -> Exception:

@@ -56,7 +56,10 @@ class _Graph:
             raise ValueError("the branches of a 'Merge' need layers")
         first, *others = layers
         if first.get("class_name") == "Merge":
-            ends = [self.chain(_layers_of(branch)) for branch in first["config"].get("layers") or []]
+            branches = first["config"].get("layers")
+            if not isinstance(branches, list):
+                raise ValueError(f"Merge {first['config'].get('name')!r}: `layers` is no list")
+            ends = [self.chain(_layers_of(branch)) for branch in branches]
             end = self._add(as_layer(first), ends)
         else:
             end = self._begin(first)

@@ -22,7 +22,9 @@ def read_json(data: bytes | str, source: str) -> Any:
     Raises:
         FileProblem: it is not JSON, or larger, deeper or stranger than configurations are.
     """
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
+    if not isinstance(data, (bytes, str)):
+        raise FileProblem(f"{source}: not text")
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if len(raw) > limits.CONFIG_BYTES:
         raise FileProblem(f"{source}: {len(raw)} bytes; at most {limits.CONFIG_BYTES} are read")
     if raw.count(b"[") + raw.count(b"{") > limits.BRACKETS or raw.count(b",") > limits.CONFIG_VALUES:
@@ -65,16 +67,26 @@ def _check_form(value: Any, source: str) -> None:
                 inner.extend(entry.values())
             elif isinstance(entry, list):
                 inner.extend(entry)
-            elif isinstance(entry, str) and len(entry) > limits.STRING_LENGTH:
-                raise FileProblem(f"{source}: a string of {len(entry)} characters")
+            elif isinstance(entry, str):
+                _check_text(entry, source)
         if not inner:
             return
         level = [entry for entry in inner if isinstance(entry, (dict, list, str))]
     raise FileProblem(f"{source}: nested more than {limits.CONFIG_DEPTH} deep")
 
 
+def _check_text(text: str, source: str) -> None:
+    if len(text) > limits.STRING_LENGTH:
+        raise FileProblem(f"{source}: a string of {len(text)} characters")
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError as error:  # half of a pair, which JSON can write and nothing can show
+        raise FileProblem(f"{source}: text that is not Unicode, {text[:40]!a}") from error
+
+
 def _check_keys(entry: dict[str, Any], source: str) -> None:
     for key in entry:
+        _check_text(key, source)
         if len(key) > limits.NAME_LENGTH:
             raise FileProblem(f"{source}: a key of {len(key)} characters, {quote(key)}")
 
@@ -143,6 +155,8 @@ def _entries(config: Any) -> Iterator[tuple[str, str, Any]]:
             layer = _name_of(value, layer) if "class_name" in value else layer
             pending.extend((entry, layer, str(name)) for name, entry in value.items())
         elif isinstance(value, (list, tuple)):
+            if len(value) > limits.LISTS.get(key, len(value)):
+                raise FileProblem(f"{layer}: `{key}` of {len(value)} entries; at most {limits.LISTS[key]} are taken")
             pending.extend((entry, layer, key) for entry in value)
         else:
             yield layer, key, value

@@ -20,9 +20,12 @@ BRACKETS = 2_000_000  # lists and dictionaries in it: each takes 60 bytes and mo
 CONFIG_VALUES = 8_000_000  # entries of any sort
 CONFIG_DEPTH = 200  # nesting; a model inside a model takes about 8
 STRING_LENGTH = 16 * MB  # one string
+VOCABULARY_LINES = 4_000_000  # in all vocabularies among the assets: each word takes 250 bytes in tables
 OBJECTS = 100_000  # layers, initializers and other objects in one file: 10,000 layers
 WHOLE_NUMBER = 2**31 - 1  # a size, count or index; XLA's own limits begin here
-ENTRIES = {"num_thresholds": 10**6, "num_bins": 10**6, "output_size": 2**14}  # of these, lists are made
+#: Numbers of which lists are made, and lists of which each entry is computed at every step.
+ENTRIES = {"num_thresholds": 10**6, "num_bins": 10**6, "num_oov_indices": 10**6, "output_size": 2**14}
+LISTS = {"cells": 1000}
 AXES = 64  # numpy's bound on axes
 SEED = 2**64  # seeds may use every bit
 
