@@ -10,6 +10,7 @@ from jax import lax
 
 from lamina.core import checks, config
 from lamina.core.symbolic import op
+from lamina.kernels.convolution import Form, convolve
 from lamina.kernels.convolution_transpose import spread
 from lamina.ops.arrays import array, common
 from lamina.shapes import dims
@@ -22,16 +23,6 @@ __all__ = [
 
 Sizes = int | Sequence[int]
 _SPATIAL = "DHW"
-
-
-def _layout(rank: int, data_format: str) -> tuple[str, str, str]:
-    letters = _SPATIAL[-rank:] if rank <= 3 else "".join(chr(ord("a") + i) for i in range(rank))
-    return ("N" + letters + "C" if data_format == "channels_last" else "NC" + letters), letters + "IO", ""
-
-
-def _numbers(x: jax.Array, kernel: jax.Array, data_format: str) -> lax.ConvDimensionNumbers:
-    data, weights, _ = _layout(x.ndim - 2, data_format)
-    return lax.conv_dimension_numbers(x.shape, kernel.shape, (data, weights, data))
 
 
 def _checked(name: str, inputs: Any, kernel: Any, data_format: str | None) -> tuple[jax.Array, jax.Array, str, Any]:
@@ -67,15 +58,11 @@ def _convolve(x: Any, w: Any, strides: Sizes, padding: str, data_format: str, di
     if max(steps) > 1 and max(gaps) > 1:
         raise ValueError(f"`strides`={strides!r} and `dilation_rate`={dilation_rate!r}: only one of them may exceed 1")
     _fits_window(x, w, padding, data_format, gaps)
-    return lax.conv_general_dilated(
-        x,
-        w,
-        window_strides=steps,
-        padding=_padding(padding),
-        rhs_dilation=gaps,
-        dimension_numbers=_numbers(x, w, data_format),
-        feature_group_count=groups,
-    )
+    channels_first = data_format == "channels_first"
+    sizes = x.shape[2:] if channels_first else x.shape[1:-1]
+    windows = [(size - 1) * gap + 1 for size, gap in zip(w.shape[:rank], gaps, strict=True)]
+    pads = lax.padtype_to_pads(sizes, windows, steps, _padding(padding))
+    return convolve(x, w, Form(steps, tuple(map(tuple, pads)), gaps, channels_first, groups))
 
 
 def _fits_window(x: Any, w: Any, padding: str, data_format: str, gaps: Sequence[int]) -> None:

@@ -1,0 +1,149 @@
+"""Convolutions, in the forms that XLA for CPUs computes well.
+
+- A window of one element, or of all there are, is a product of two matrices. As convolutions, the kernel's gradient
+  takes four times as long for the one, that of the input fifty times as long for the other.
+- Inputs, or their gradients, smaller than the window: XLA has a plain loop for them, thirty times slower than what it
+  does with the same tensors after zeros are put around them.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lamina.kernels.choosing import on_cpu, only_reference
+
+_SPATIAL = "DHW"
+_MOST_WINDOWS = 4  # at every place, for each that is wanted: beyond, XLA's plain loop is faster
+
+
+class Form(NamedTuple):
+    """How a convolution goes over its input.
+
+    Attributes:
+        steps: from one window to the next.
+        pads: zeros before and after, for each spatial axis.
+        gaps: distances between a window's elements.
+        channels_first: whether channels stand before the spatial axes.
+        groups: of channels, each convolved by itself.
+    """
+
+    steps: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    gaps: tuple[int, ...]
+    channels_first: bool = False
+    groups: int = 1
+
+    @property
+    def numbers(self) -> tuple[str, str, str]:
+        """The axes of input, kernel and output, as XLA is told."""
+        rank = len(self.steps)
+        axes = _SPATIAL[-rank:] if rank <= len(_SPATIAL) else "".join(chr(ord("a") + i) for i in range(rank))
+        data = f"NC{axes}" if self.channels_first else f"N{axes}C"
+        return data, f"{axes}IO", data
+
+    def spatial(self, tensor: Any) -> tuple[int, ...]:
+        """The sizes of a tensor's spatial axes."""
+        return tensor.shape[2:] if self.channels_first else tensor.shape[1:-1]
+
+
+def reference(x: Any, kernel: Any, form: Form) -> Any:
+    """The convolution as JAX has it; see `convolve`."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=form.steps,
+        padding=form.pads,
+        rhs_dilation=form.gaps,
+        dimension_numbers=form.numbers,
+        feature_group_count=form.groups,
+    )
+
+
+def convolve(x: Any, kernel: Any, form: Form) -> Any:
+    """A convolution (in the sense of the field: a cross-correlation).
+
+    Args:
+        x: ``(batch, *spatial, channels)``, or with channels first.
+        kernel: ``(*window, channels // groups, filters)``.
+        form: see `Form`.
+
+    Example:
+
+    >>> import jax.numpy as jnp
+    >>> form = Form(steps=(2,), pads=((0, 0),), gaps=(1,))
+    >>> convolve(jnp.arange(5.0).reshape(1, 5, 1), jnp.ones((3, 1, 1)), form).ravel().tolist()
+    [3.0, 9.0]
+    """
+    known = all(isinstance(size, int) for size in (*x.shape, *kernel.shape))
+    plain = form.groups == 1 and max(form.gaps) == 1
+    if only_reference() or not known or not plain or not x.size or not jnp.issubdtype(x.dtype, jnp.floating):
+        return reference(x, kernel, form)
+    if _is_product(x, kernel, form):
+        return on_cpu(lambda x, kernel: _product(x, kernel, form), lambda x, k: reference(x, k, form))(x, kernel)
+    least = [-(-size // step) for size, step in zip(form.spatial(x), form.steps, strict=True)]
+    return _small(x, kernel, form) if _is_small(least, kernel) else reference(x, kernel, form)
+
+
+def _is_product(x: Any, kernel: Any, form: Form) -> bool:
+    window = kernel.shape[:-2]
+    is_one_or_all = max(window) == 1 or window == form.spatial(x)
+    return is_one_or_all and not form.channels_first and not any(map(any, form.pads))
+
+
+def _product(x: Any, kernel: Any, form: Form) -> Any:
+    *window, channels, filters = kernel.shape
+    chosen = x[(slice(None), *(slice(None, None, step) for step in form.steps))] if max(window) == 1 else x
+    places = [size // taken for size, taken in zip(form.spatial(chosen), window, strict=True)]
+    rows = chosen.reshape(-1, math.prod(window) * channels) @ kernel.reshape(-1, filters)
+    return rows.reshape(x.shape[0], *places, filters)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _small(x: Any, kernel: Any, form: Form) -> Any:
+    if not _is_small(form.spatial(x), kernel):
+        return reference(x, kernel, form)
+    return on_cpu(lambda x, k: _padded_first(x, k, form), lambda x, k: reference(x, k, form))(x, kernel)
+
+
+@_small.defjvp
+def _change(form: Form, primals: Any, tangents: Any) -> Any:
+    (x, kernel), (change_x, change_kernel) = primals, tangents
+    outputs = _small(x, kernel, form)
+    sizes = form.spatial(outputs)
+
+    def plain(x: Any, kernel: Any) -> Any:
+        return reference(x, kernel, form)
+
+    windows = math.prod(form.spatial(x)) / math.prod(sizes)
+    cuts = _is_small(sizes, kernel) and windows <= _MOST_WINDOWS
+    by_x = on_cpu(lambda x, k: _cut_out(x, k, form, sizes), plain) if cuts else plain
+    return outputs, by_x(change_x, kernel) + plain(x, change_kernel)
+
+
+def _is_small(sizes: Sequence[int], kernel: Any) -> bool:
+    return any(size < window for size, window in zip(sizes, kernel.shape, strict=False))
+
+
+def _padded_first(x: Any, kernel: Any, form: Form) -> Any:
+    pads = [(0, 0), (0, 0), *form.pads] if form.channels_first else [(0, 0), *form.pads, (0, 0)]
+    # Without the barrier XLA makes both one again.
+    x = lax.optimization_barrier(jnp.pad(x, pads))
+    return reference(x, kernel, form._replace(pads=((0, 0),) * len(form.pads)))
+
+
+def _cut_out(x: Any, kernel: Any, form: Form, sizes: Sequence[int]) -> Any:
+    """The same out of the windows at every place. Its transpose puts zeros around the gradient, and then convolves."""
+    around = [[max(window - 1, pad) for pad in pads] for window, pads in zip(kernel.shape, form.pads, strict=False)]
+    whole = form._replace(steps=(1,) * len(sizes), pads=tuple(map(tuple, around)))
+    outputs = lax.optimization_barrier(reference(x, kernel, whole))
+    cut = []
+    for size, step, (more, _), (before, _) in zip(sizes, form.steps, around, form.pads, strict=True):
+        cut.append(slice(more - before, more - before + (size - 1) * step + 1, step))
+    return outputs[(slice(None), slice(None), *cut) if form.channels_first else (slice(None), *cut)]

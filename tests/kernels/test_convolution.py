@@ -1,0 +1,105 @@
+"""Convolutions as products, and of inputs smaller than the window: what plain convolutions give, and when."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamina import layers
+from lamina.kernels.convolution import Form, convolve, reference
+
+
+@st.composite
+def convolutions(draw):
+    """Sizes, window and form, most of them of inputs about as large as the window."""
+    rank = draw(st.integers(1, 3))
+    window = [draw(st.sampled_from([1, 2, 3, 4]))] * rank if draw(st.booleans()) else [1 + i for i in range(rank)]
+    steps, gaps = (draw(st.integers(1, 3)),) * rank, (1,) * rank
+    if draw(st.integers(0, 5)) == 0:
+        steps, gaps = (1,) * rank, (2,) * rank
+    pads = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in range(rank))
+    pads = draw(st.sampled_from([((0, 0),) * rank, pads]))
+    reach = [(size - 1) * gap + 1 for size, gap in zip(window, gaps, strict=True)]
+    least = [max(1, r - low - high) for r, (low, high) in zip(reach, pads, strict=True)]
+    sizes = [size + draw(st.sampled_from([0, 0, 1, 2])) for size in least]
+    groups = draw(st.sampled_from([1, 1, 1, 2]))
+    form = Form(steps, pads, gaps, draw(st.booleans()), groups)
+    x = (2, 2 * groups, *sizes) if form.channels_first else (2, *sizes, 2 * groups)
+    return x, (*window, 2, 2 * groups), form
+
+
+def first(f, x, w):
+    return jax.grad(lambda *a: jnp.sum(jnp.sin(f(*a))), (0, 1))(x, w)
+
+
+def agree(drawn, seed):
+    *shapes, form = drawn
+    rng = np.random.default_rng(seed)
+    with jax.enable_x64(True):
+        x, w = (jnp.asarray(rng.normal(size=shape)) for shape in shapes)
+
+        @jax.jit
+        def everything(x, w):
+            found = []
+            for f in (convolve, reference):
+                g = functools.partial(f, form=form)
+                forward = jax.jvp(g, (x, w), (jnp.cos(x), jnp.cos(w)))
+                second = jax.jvp(lambda x, w, g=g: first(g, x, w), (x, w), (jnp.cos(x), jnp.sin(w)))
+                found.append((forward, second))
+            return found
+
+        ours, theirs = (jax.tree.leaves(each) for each in everything(x, w))
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+@settings(max_examples=10, deadline=None)
+@given(convolutions(), st.integers(0, 99))
+def test_values_and_derivatives(drawn, seed):
+    agree(drawn, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(convolutions(), st.integers(0, 99))
+def test_values_and_derivatives_of_many(drawn, seed):
+    agree(drawn, seed)
+
+
+def traced(shape, kernel, form):
+    f = jax.grad(lambda x, w: convolve(x, w, form).sum())
+    return str(jax.make_jaxpr(f)(jnp.ones(shape), jnp.ones(kernel)))
+
+
+NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "form", "sign", "chosen"),
+    [
+        ((2, 8, 8, 3), (1, 1, 3, 4), Form((2, 2), NONE, (1, 1)), "dot_general", True),
+        ((2, 8, 8, 3), (8, 8, 3, 4), Form((1, 1), NONE, (1, 1)), "dot_general", True),
+        ((2, 3, 8, 8), (1, 1, 3, 4), Form((1, 1), NONE, (1, 1), True), "dot_general", False),
+        ((2, 2, 2, 3), (3, 3, 3, 4), Form((1, 1), SAME, (1, 1)), "optimization_barrier", True),
+        ((2, 4, 4, 3), (3, 3, 3, 4), Form((2, 2), SAME, (1, 1)), "optimization_barrier", True),
+        ((2, 3, 3, 3), (3, 3, 3, 4), Form((1, 1), SAME, (1, 1)), "optimization_barrier", False),
+        ((2, 16, 16, 3), (5, 5, 3, 4), Form((4, 4), NONE, (1, 1)), "optimization_barrier", False),
+    ],
+)
+def test_which_form_is_taken(shape, kernel, form, sign, chosen, monkeypatch):
+    assert (sign in traced(shape, kernel, form)) == chosen
+    monkeypatch.setenv("LAMINA_KERNELS", "reference")
+    assert sign not in traced(shape, kernel, form)
+
+
+def test_layers_use_them(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(2, 2, 2, 3)).astype("float32")
+    for layer in (layers.Conv2D(4, 3, padding="same"), layers.Conv2D(4, 1, strides=2), layers.Conv2D(4, 2)):
+        found = layer(x)
+        with monkeypatch.context() as patch:
+            patch.setenv("LAMINA_KERNELS", "reference")
+            np.testing.assert_allclose(found, layer(x), rtol=1e-5, atol=1e-6)
