@@ -62,7 +62,7 @@ def _convolve(x: Any, w: Any, strides: Sizes, padding: str, data_format: str, di
     sizes = x.shape[2:] if channels_first else x.shape[1:-1]
     windows = [(size - 1) * gap + 1 for size, gap in zip(w.shape[:rank], gaps, strict=True)]
     pads = lax.padtype_to_pads(sizes, windows, steps, _padding(padding))
-    return convolve(x, w, Form(steps, tuple(map(tuple, pads)), gaps, channels_first, groups))
+    return convolve(x, w, Form(steps, tuple((low, high) for low, high in pads), gaps, channels_first, groups))
 
 
 def _fits_window(x: Any, w: Any, padding: str, data_format: str, gaps: Sequence[int]) -> None:
