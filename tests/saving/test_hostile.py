@@ -61,7 +61,7 @@ def test_is_refused(name, tmp_path, watched):
 def test_there_are_many():
     formats = [".keras", ".h5", ".json", ".weights.h5"]
     counts = {end: sum(name.endswith(end) for name in hostile.CASES) for end in formats}
-    assert len(hostile.CASES) >= 400
+    assert len(hostile.CASES) >= 600
     assert all(count >= 39 for count in counts.values()), counts
 
 
@@ -151,3 +151,19 @@ def test_of_a_damaged_optimizer_nothing_is_taken(place, value, tmp_path):
         model.load_weights(tmp_path / "a.weights.h5")
     for variable, earlier in zip(model.optimizer.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), earlier)
+
+
+def test_names_that_lead_out_of_a_folder_stay_names(tmp_path, watched):
+    """A file may call its layers what it likes; no path is made of it, when it is opened or written again (CVE-2026-12479)."""
+    lookup = made.described("StringLookup", name="../../../mark", vocabulary=None)
+    entries = made.members(made.sequential(lookup, name="../../model"))
+    path = made.write_zip(tmp_path / "named.keras", {**entries, "assets/layers/string_lookup/vocabulary.txt": b"a\nb"})
+    watching.forget()
+    model = lamina.models.load_model(path)
+    assert model.layers[0].get_vocabulary() == ["[UNK]", "a", "b"]
+    (tmp_path / "deep/er").mkdir(parents=True)
+    model.save(tmp_path / "deep/er/again.keras")
+    lamina.saving.save_model(model, tmp_path / "deep/er/folder", zipped=False)
+    assert lamina.models.load_model(tmp_path / "deep/er/folder").layers[0].get_vocabulary() == ["[UNK]", "a", "b"]
+    assert {p.name for p in tmp_path.iterdir()} == {"named.keras", "deep"}
+    assert {p.name for p in (tmp_path / "deep").iterdir()} == {"er"}

@@ -109,7 +109,8 @@ def in_layer(**fields: Any) -> dict[str, Any]:
     return mf.dense(4, "evil", **fields)
 
 
-# Code named or brought (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747, CVE-2025-9905, CVE-2025-9906)
+# Code named or brought (CVE-2024-3660, CVE-2025-1550, CVE-2025-8747, CVE-2025-9905, CVE-2025-9906; by way of
+# `get_file`, CVE-2025-12060; by way of TFSMLayer, CVE-2026-1462)
 
 layer_case(
     "class-os-system",
@@ -730,7 +731,7 @@ folder_case("external", lambda p, f: (p / "model.weights.h5").write_bytes(
 ), "external link")  # fmt: skip
 
 
-# HDF5: each inside a .keras archive, as an .h5 model and as .weights.h5
+# HDF5: each inside a .keras archive, as an .h5 model and as .weights.h5 (external storage: CVE-2026-1669)
 
 
 def hdf5_case(name: str, spoil: Callable[[Any, str, Path], Any], match: str | None = "", **options: Any) -> None:
