@@ -154,7 +154,7 @@ def test_of_a_damaged_optimizer_nothing_is_taken(place, value, tmp_path):
 
 
 def test_names_that_lead_out_of_a_folder_stay_names(tmp_path, watched):
-    """A file may call its layers what it likes; no path is made of it, when it is opened or written again (CVE-2026-12479)."""
+    """A file may call its layers what it likes; no path of a file is made of that (CVE-2026-12479)."""
     lookup = made.described("StringLookup", name="../../../mark", vocabulary=None)
     entries = made.members(made.sequential(lookup, name="../../model"))
     path = made.write_zip(tmp_path / "named.keras", {**entries, "assets/layers/string_lookup/vocabulary.txt": b"a\nb"})
