@@ -61,8 +61,10 @@ def _convolve(x: Any, w: Any, strides: Sizes, padding: str, data_format: str, di
     channels_first = data_format == "channels_first"
     sizes = x.shape[2:] if channels_first else x.shape[1:-1]
     windows = [(size - 1) * gap + 1 for size, gap in zip(w.shape[:rank], gaps, strict=True)]
-    pads = lax.padtype_to_pads(sizes, windows, steps, _padding(padding))
-    return convolve(x, w, Form(steps, tuple((low, high) for low, high in pads), gaps, channels_first, groups))
+    pads: Any = _padding(padding)
+    if all(map(dims.is_known, sizes)):  # of an open size jax wants to be told how to pad, not how much
+        pads = tuple((low, high) for low, high in lax.padtype_to_pads(sizes, windows, steps, pads))
+    return convolve(x, w, Form(steps, pads, gaps, channels_first, groups))
 
 
 def _fits_window(x: Any, w: Any, padding: str, data_format: str, gaps: Sequence[int]) -> None:

@@ -75,13 +75,16 @@ def misfit(case: Case) -> Iterator[Fix | None]:
         yield from _other_rank(case, min(ranks), max(ranks))
         return
     yield from _crop_or_pad(case)
-    if kind != "Concatenate":
+    widths = {shape[i] for shape in case.shapes for i in range(1, len(shape)) if i not in _spatial_places(case)}
+    if len(widths) > 1:
         yield from _project(case)
     yield from _round_input(case)  # which traces the model from its input on
     if kind == "Concatenate":
         yield from _other_axis(case)
     if len(case.shape) > 2:
         yield from _keep_size(case)
+    if len(widths) == 1:
+        yield from _project(case)
     yield from _permute(case)
 
 
