@@ -49,7 +49,7 @@ class Embedding(Layer):
     shape_arguments: ClassVar[dict[str, str]] = {"output_dim": "the size of the axis that is added at the end"}
     common_mistakes: tuple[str, ...] = (
         "The input is the numbers themselves, (batch, time): not one-hot vectors, and without a features axis.",
-        "input_dim is the largest number plus 1; a number out of range gives NaN.",
+        "input_dim is the largest number plus 1; a model refuses data with other numbers, the layer alone gives NaN.",
     )
     example_input = (None, 20)
     example_config: ClassVar[dict[str, Any]] = {"input_dim": 1000, "output_dim": 16}
