@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 from typing import Any
 
 from places import NoPlace, Scene, node_at, put
@@ -12,7 +13,9 @@ class Editor:
     """A copy of the programs that is being changed."""
 
     def __init__(self, trees: dict[str, ast.Module], scene: Scene, choice: int):
-        self.trees, self.scene, self.choice = trees, scene, choice
+        ours = {name: made for name, made in scene.layers.items() if made[0].file in trees}
+        self.trees, self.choice = trees, choice
+        self.scene = dataclasses.replace(scene, layers=ours)  # the layers that can be edited
         self.parts = 1
         self.later = False  # whether what follows is about data that comes later
 
@@ -45,8 +48,7 @@ class Editor:
 
     def is_layer(self, node: Any) -> bool:
         """Whether a layer was made by a call."""
-        return any(place.file in self.trees and node_at(self.trees, place) is node
-                   for place, _ in self.scene.layers.values())  # fmt: skip
+        return any(node_at(self.trees, place) is node for place, _ in self.scene.layers.values())
 
     def of_kind(self, kind: str) -> tuple[Any, type]:
         found = [name for name, (_, cls) in self.scene.layers.items() if cls.__name__ == kind]

@@ -124,7 +124,7 @@ class LayerEdits(Editor):
     def declared_input(self, code: str) -> None:
         new = parse(f"f({code})").keywords
         own = [n for n in self.nodes(ast.Call) if any(k.arg in ("input_shape", "input_dim") for k in n.keywords)]
-        places = [node_at(self.trees, p) for p, _ in self.scene.layers.values() if p.file in self.trees]
+        places = [node_at(self.trees, p) for p, _ in self.scene.layers.values()]
         call = self.pick([n for n in own if any(n is p for p in places)][::-1])
         call.keywords = [k for k in call.keywords if k.arg not in ("input_shape", "input_dim")] + new
         self.later = True
