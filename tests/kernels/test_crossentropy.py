@@ -35,7 +35,7 @@ def rows(draw):
     return rng.integers(-2, classes + 2, shape), values, axis
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rows())
 def test_values_and_derivatives(drawn):
     numbers, values, axis = drawn

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 
 from lamina.shapes import dims
@@ -58,3 +61,10 @@ def test_shapes_print_in_ordinary_notation():
     assert dims.show_shape((dims.BATCH, 3)) == "(batch, 3)"
     assert dims.show_shape((3,)) == "(3,)"
     assert repr(dims.Dims((dims.BATCH, dims.named("length") // 2))) == "(batch, length//2)"
+
+
+def test_copies_share_the_scope_of_names():
+    length = dims.named("length")
+    assert (length - 3) // 2 < length  # the scope keeps what it found out
+    assert copy.deepcopy([length])[0] == length
+    assert copy.deepcopy(dims.SCOPE) is dims.SCOPE is pickle.loads(pickle.dumps(dims.SCOPE))

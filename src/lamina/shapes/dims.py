@@ -20,7 +20,15 @@ from jax import export
 
 from lamina.shapes import algebra
 
-SCOPE = export.SymbolicScope()
+
+class _Scope(export.SymbolicScope):
+    """The one scope of all names: copies of what has open sizes share it, since names of two scopes never agree."""
+
+    def __reduce__(self) -> str:
+        return "SCOPE"
+
+
+SCOPE = _Scope()
 _counter = itertools.count(1)
 _labels: dict[str, str] = {}
 _given: set[str] = set()  # names that users gave: no label is one of them
