@@ -41,6 +41,8 @@ def advise(error: ShapeError, model: Any, feed: Feed) -> None:
     if not entries or any(entry is None for entry in entries):
         return
     word, written = _written(feed, entries)
+    if not written:  # nothing that it could be called by
+        return
     if error.fixes:
         error.with_fixes([_of_labels(fix, word, written) for fix in error.fixes])
         return
@@ -110,7 +112,7 @@ def _inputs(model: Any, x: Any) -> Iterator[Idea]:
 
 
 def _written(feed: Any, entries: tuple[Any, ...]) -> tuple[str, list[ast.expr]]:
-    """The user's word that gives a batch, and what was written for each entry, where that can be read."""
+    """The user's word that gives a batch, and what was written for each entry, or what entries are usually called."""
     word, site = "yield", None
     frame = getattr(feed.stream, "gi_frame", None)
     method = getattr(type(feed.stream), "__getitem__", None)
@@ -118,11 +120,15 @@ def _written(feed: Any, entries: tuple[Any, ...]) -> tuple[str, list[ast.expr]]:
         site = CallSite.of_frame(frame)
     elif method is not None and inspect.isfunction(method):
         word = "return"
-    for value in _given(word, site, method):
-        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(entries):
-            return word, value.elts
     count = len(entries)
-    called = _USUAL[:count] if count <= len(_USUAL) else [*(f"x{i + 1}" for i in range(count - 1)), "y"]
+    given = list(_given(word, site, method))
+    for value in given:
+        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == count:
+            return word, value.elts
+    for value in given:
+        if isinstance(value, ast.Name) and count > 1:
+            return word, [ast.Subscript(value, ast.Constant(i), ast.Load()) for i in range(count)]
+    called = _USUAL[:count] if count <= len(_USUAL) else ()
     return word, [ast.Name(name, ast.Load()) for name in called]
 
 

@@ -25,6 +25,7 @@ from lamina.training.interrupts import interruptible
 from lamina.training.preparation import Preparation, describing
 from lamina.training.programs import Programs
 from lamina.training.progress import verbosity
+from lamina.training.ragged import feed_for
 from lamina.training.steps import unpack_x_y_sample_weight
 
 
@@ -187,7 +188,8 @@ class Trainer(Preparation):
         epochs, start = _count("epochs", epochs), _count("initial_epoch", initial_epoch)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = feeding.validation_split(x, y, sample_weight, validation_split)
-        feed = make_feed(
+        feed = feed_for(
+            self,
             x,
             y,
             sample_weight,
@@ -238,7 +240,7 @@ class Trainer(Preparation):
             The loss, or ``[loss, metric, ...]``, or a dict.
         """
         self._need_compiled("evaluate")
-        feed = make_feed(x, y, sample_weight, batch_size=batch_size, steps=steps)
+        feed = feed_for(self, x, y, sample_weight, batch_size=batch_size, steps=steps)
         with contextlib.closing(feed):
             with describing(self, feed):
                 self._prepare(feed.first(), "evaluate", feed.labels())
@@ -265,7 +267,7 @@ class Trainer(Preparation):
         """
 
         def run() -> Any:
-            feed = make_feed(x, batch_size=batch_size, steps=steps)
+            feed = feed_for(self, x, batch_size=batch_size, steps=steps)
             with contextlib.closing(feed):
                 with describing(self, feed):
                     self._check_inputs(feed.first()[0])

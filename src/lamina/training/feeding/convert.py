@@ -14,6 +14,7 @@ from lamina.core import config, tree
 from lamina.shapes.errors import Fix, ShapeError
 
 _MANY = 8
+_REAL = (int, float, np.integer, np.floating)
 
 
 def to_arrays(value: Any, name: str, *, may_lack: bool = False) -> Any:
@@ -67,10 +68,13 @@ def _from_numbers(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
-        lengths = sorted({len(row) for row in value if isinstance(row, (list, tuple))})
+        rows = [row for row in value if isinstance(row, (list, tuple))]
+        lengths, numbers = sorted(set(map(len, rows))), [n for row in rows for n in row]
         seen = f": its rows have lengths {_listed(lengths)}" if len(lengths) > 1 else f" ({error})"
-        plain = len(lengths) > 1 and all(not isinstance(n, (list, tuple)) for row in value for n in row)
-        padded = Fix("pad the shorter ones with zeros", f"{name} = keras.utils.pad_sequences({name}, padding='post')")
+        plain = len(lengths) > 1 and len(rows) == len(value) and all(isinstance(n, _REAL) for n in numbers)
+        kind = ", dtype='float32'" if any(isinstance(n, (float, np.floating)) for n in numbers) else ""
+        code = f"{name} = keras.utils.pad_sequences({name}, padding='post'{kind})"
+        padded = Fix("pad the shorter ones with zeros", code)
         raise ShapeError(
             f"`{name}` is a list that forms no array{seen}; "
             "make all rows equally long, for example by padding the shorter ones",
