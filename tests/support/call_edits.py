@@ -142,7 +142,10 @@ class CallEdits(Editor):
 
     def made_of_a_part(self, new: Any, failing: Any, kind: Any = ast.expr) -> bool:
         """In place of the largest part of it that stands among the arguments."""
-        parts = [n for n in ast.walk(new) if isinstance(n, kind) and not isinstance(n, (ast.Constant, ast.Slice))]
+        layers = [n.func for n in ast.walk(new) if isinstance(n, ast.Call) and isinstance(n.func, ast.Call)]
+        called = {n for layer in layers for n in ast.walk(layer)}  # what is put around the part
+        parts = [n for n in ast.walk(new) if isinstance(n, kind) and n not in called]
+        parts = [n for n in parts if not isinstance(n, (ast.Constant, ast.Slice))]
         for part in sorted(parts, key=lambda n: -len(ast.dump(n))):
             if part is new or (isinstance(part, ast.Name) and part.id in _LIBRARIES):
                 continue
