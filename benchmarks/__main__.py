@@ -44,7 +44,7 @@ def _measured(workload: str, peers: list[str], options: argparse.Namespace) -> d
     figures = conducting.measure(workload, peers, options.rounds, tell)
     if not options.quick:
         tell("first steps")
-        for peer, more in conducting.first_steps(workload, peers, min(options.rounds, 2)).items():
+        for peer, more in conducting.first_steps(workload, peers, 2 if options.rounds > 2 else 1).items():
             figures[peer].update(more)
     return figures
 
