@@ -76,10 +76,17 @@ class CallEdits(Editor):
         """A layer is adapted or built before the call at fault; or as it is, with other data."""
         if not isinstance(new, ast.Call) or getattr(new.func, "attr", "") not in ("adapt", "build"):
             return False
-        if "x" not in self.names_at(failing) and isinstance(failing, ast.Call) and failing.args:
+        if isinstance(failing, ast.Call) and failing.args and not self.occurrences(parse("x")):
             # data of the shape that the call gets
             new = with_values(new, {"x": parse(f"np.ones((8, *({ast.unparse(failing.args[0])}).shape[1:]))")})
-        others = [n for f in self.functions_at(failing) for n in ast.walk(f) if isinstance(n, ast.Call)]
+        layer = getattr(new.func, "value", None)
+        if isinstance(layer, ast.Name) and layer.id not in self.names_at(failing) and isinstance(failing, ast.Call):
+            # the layer is made where it is called
+            code = parse(f"(lambda {layer.id}: ({ast.unparse(new)}, {layer.id})[1])")
+            failing.func = ast.Call(code, [failing.func], [])
+            return True
+        around = self.functions_at(failing) or [t for t in self.trees.values() if failing in ast.walk(t)]
+        others = [n for f in around for n in ast.walk(f) if isinstance(n, ast.Call)]
         others = [n for n in others if same(n.func, new.func) and n.lineno < failing.lineno]
         if others:
             others[-1].args = new.args
