@@ -25,9 +25,9 @@ _MOST = 3
 _entries: set[Any] = {trying.traced.__code__}
 _GENERATORS = (
     custom.wrong_statistics, merges.as_list, merges.one_of_several, merges.with_itself, nested.other_shape,
-    states.unknown_batch, states.wrong_state, states.wrong_mask,
+    states.unknown_batch, states.wrong_state,
     states.wrong_attention_mask, custom.wrong_output_shape, custom.fixed_batch,
-    custom.in_call,
+    custom.in_call, states.wrong_mask,
     ranks.too_few, ranks.too_many, windows.too_large, sizes.open_sizes, sizes.wrong_total, sizes.wrong_units,
     merges.misfit,
 )  # fmt: skip

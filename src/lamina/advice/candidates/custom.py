@@ -187,5 +187,5 @@ def wrong_statistics(case: Case) -> Iterator[Fix | None]:
     result = case.trial.attempt(layer=trying.fresh(layer, mean=None, variance=None))
     if result is not None:
         axis = layer.axis[0] if len(layer.axis) == 1 else layer.axis
-        code = f"layers.Normalization(axis={axis}) and {layer.name}.adapt(x)"
+        code = f"layers.Normalization(axis={axis}) and {case.variable()}.adapt(x)"
         yield Fix("or let the layer find them", code, trying.shown(result))
