@@ -33,7 +33,8 @@ def feed_for(model: Any, x: Any, *args: Any, **kwargs: Any) -> Feed:
 def _advise(error: ShapeError, model: Any, rows: Sequence[Any]) -> None:
     """Say the length that the model's input has; padding alone does not help where rows are longer than that."""
     graph = getattr(model, "_graph", None)
-    if graph is None or len(graph.input_tensors) != 1 or not error.fixes:
+    pads = bool(error.fixes) and "pad_sequences(" in error.fixes[0].code
+    if graph is None or len(graph.input_tensors) != 1 or not pads:
         return
     shape, longest = dims.to_public(graph.input_tensors[0].dims), max(map(len, rows))
     length = shape[1] if len(shape) == 2 else 0
