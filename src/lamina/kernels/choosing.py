@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -19,3 +20,27 @@ def on_cpu(ours: Callable[..., Any], reference: Callable[..., Any]) -> Callable[
     if only_reference():
         return reference
     return lambda *tensors: jax.lax.platform_dependent(*tensors, cpu=ours, default=reference)
+
+
+# XLA's default without "individual convolution": that form runs the gradients of kernels on one core.
+_OPTION = "xla_cpu_experimental_ynn_fusion_type"
+_LIBRARY = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+
+
+def compiler_options() -> dict[str, str]:
+    """What XLA is told for a program, where it understands that.
+
+    Nothing on other devices than the CPU, with ``LAMINA_KERNELS=reference``, or where ``XLA_FLAGS`` says it.
+    """
+    if only_reference() or _OPTION in os.environ.get("XLA_FLAGS", "") or jax.default_backend() != "cpu":
+        return {}
+    return {_OPTION: _LIBRARY} if _is_understood() else {}
+
+
+@functools.cache
+def _is_understood() -> bool:
+    try:
+        jax.jit(lambda: 0, compiler_options={_OPTION: _LIBRARY}).lower().compile()
+    except Exception:  # another version of XLA
+        return False
+    return True

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import compilation_cache
+from lamina.kernels.choosing import compiler_options
 from lamina.training.resident import Pace
 from lamina.training.steps import pack_x_y_sample_weight
 
@@ -71,7 +72,9 @@ class Program:
         self._order: list[str] = []
         self._made: dict[Any, Future[Any]] = {}
         donated = 0 if kind == "train" else ()
-        self._run: Any = jax.jit(self._checked, donate_argnums=donated) if compiled else self._checked
+        self._run: Any = self._checked
+        if compiled:
+            self._run = jax.jit(self._checked, donate_argnums=donated, compiler_options=compiler_options())
 
     def _checked(self, state: Any, batch: Any) -> tuple[Any, Any]:
         """The step, which may be a user's own: what it gives must be of the right form.
