@@ -5,6 +5,7 @@ from __future__ import annotations
 import copyreg
 import doctest
 import functools
+import gc
 import linecache
 import os
 import re
@@ -68,6 +69,8 @@ class Recorder:
         frames = [Place.of(moment) for moment in stack.moments]
         at_fault = [p for p in frames if site is not None and (p.file, p.line) == (site.file, site.line)]
         places = [*at_fault, *(p for p in frames if p not in at_fault)]
+        if len(self.made) > _MANY:
+            gc.collect()  # what nobody holds any more is no place for a fix
         alive = ((ref(), moment) for ref, moment in self.made[: stack.made])
         layers = {layer.name: (Place.of(moment), type(layer)) for layer, moment in alive if hasattr(layer, "name")}
         named = re.search(r"\.py:(\d+)\)", summary)
@@ -80,6 +83,7 @@ class Recorder:
 #: Where Python's own modules and installed packages are.
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 recorders: list[Recorder] = []
+_MANY = 20  # layers of one test: collecting takes a while
 #: Code to run in place of scripts, by their paths.
 replaced: dict[str, types.CodeType] = {}
 
