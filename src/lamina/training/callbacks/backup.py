@@ -7,13 +7,13 @@ import re
 import warnings
 from pathlib import Path
 
-from lamina.core import checks
-from lamina.training.callbacks.callback import Callback, Logs
+from lamina.training.callbacks.callback import Logs
+from lamina.training.callbacks.periodic import Periodic
 
 _NAME = re.compile(r"after_(\d+)_epochs_(\d+)\.weights\.h5")
 
 
-class BackupAndRestore(Callback):
+class BackupAndRestore(Periodic):
     """Keeps the state of training in a folder, and goes on from it when the same program is started again.
 
     Weights, the optimizer's state and the random generators' are kept. A run that was interrupted within an epoch
@@ -52,16 +52,9 @@ class BackupAndRestore(Callback):
     ):
         if not os.fspath(backup_dir):
             raise ValueError("`backup_dir`='': expected the name of a folder")
-        if save_freq != "epoch" and (not checks.is_whole(save_freq) or int(save_freq) < 1):
-            raise ValueError(f"`save_freq`={save_freq!r}: expected 'epoch' or a positive number of batches")
+        super().__init__(save_freq)
         self.backup_dir = Path(backup_dir)
-        self.save_freq = save_freq
         self.double_checkpoint, self.delete_checkpoint = bool(double_checkpoint), bool(delete_checkpoint)
-        self._epoch = 0
-        self._batches = 0
-
-    def uses_batches(self, mode: str) -> bool:
-        return mode == "train" and self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs = None) -> None:
         model = self.model
@@ -79,20 +72,10 @@ class BackupAndRestore(Callback):
             model._initial_epoch = max(model._initial_epoch, epochs)
             return
 
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches % int(self.save_freq) == 0:
-            self._keep(self._epoch)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
+    def due(self, epoch: int, batch: int | None, logs: Logs) -> None:
+        if batch is None:
             self._batches += 1
-            self._keep(epoch + 1)
+        self._keep(epoch + 1 if batch is None else epoch)
 
     def on_train_end(self, logs: Logs = None) -> None:
         if self.delete_checkpoint:

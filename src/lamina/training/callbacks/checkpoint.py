@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lamina.core import checks
-from lamina.training.callbacks.callback import Callback, Logs
+from lamina.training.callbacks.callback import Logs
 from lamina.training.callbacks.monitor import Monitor
+from lamina.training.callbacks.periodic import Periodic
 
 
-class Saver(Callback):
+class Saver(Periodic):
     """Says when something is saved: after each epoch or every so many batches, always or when a metric is best.
 
     Args: those of `ModelCheckpoint`. A class derived from this one says in `write` what is saved where.
@@ -28,39 +29,18 @@ class Saver(Callback):
         save_freq: int | str,
         initial_value_threshold: float | None,
     ):
+        super().__init__(save_freq)
         self.monitor, self.verbose = monitor, verbose
         self._monitor = Monitor(type(self).__name__, monitor, mode)
         self.save_best_only, self.save_weights_only = bool(save_best_only), bool(save_weights_only)
-        if save_freq != "epoch" and (not checks.is_whole(save_freq) or int(save_freq) < 1):
-            raise ValueError(f"`save_freq`={save_freq!r}: expected 'epoch' or a positive number of batches")
-        self.save_freq = save_freq
         threshold = initial_value_threshold
         self.best = None if threshold is None else checks.real("initial_value_threshold", threshold)
-        self._epoch = 0
-        self._batches = 0
 
     def write(self, epoch: int, batch: int | None, logs: Logs) -> Any:
         """Save; what is given back is shown to the user as the place."""
         raise TypeError(f"{type(self).__name__} does not say what is saved: it has no `write`")
 
-    def uses_batches(self, mode: str) -> bool:
-        return mode == "train" and self.save_freq != "epoch"
-
-    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches % int(self.save_freq) == 0:
-            self._save(self._epoch, batch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            self._save(epoch, None, logs)
-
-    def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
+    def due(self, epoch: int, batch: int | None, logs: Logs) -> None:
         said = f"\nEpoch {epoch + 1}: "
         if self.save_best_only:
             current = self._monitor.read(logs, self.model, instead=" to be best in, so nothing is saved")
