@@ -6,23 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+from failing import codes, failed
 
 import lamina
 from lamina import Input, Model, Sequential, layers, ops
 from lamina.shapes import ShapeWarning
-from lamina.shapes.errors import ShapeError
-
-
-def failed(function) -> ShapeError:
-    with pytest.raises(ShapeError) as caught:
-        function()
-    assert caught.value.call_site is not None
-    assert caught.value.call_site.file == __file__
-    return caught.value
-
-
-def codes(error: ShapeError) -> list[str]:
-    return [fix.code for fix in error.fixes]
 
 
 def two_outputs(first: int = 1, second: int = 1, **kwargs) -> Model:

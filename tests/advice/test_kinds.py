@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
+from failing import codes, failed
 
 import lamina
 from lamina import layers, ops
-from lamina.shapes.errors import ShapeError
-
-
-def failed(function) -> ShapeError:
-    with pytest.raises(ShapeError) as caught:
-        function()
-    return caught.value
-
-
-def codes(error: ShapeError) -> list[str]:
-    return [fix.code for fix in error.fixes]
 
 
 def test_a_layer_in_a_list_is_shown_with_the_line_that_makes_it():

@@ -6,10 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+from failing import codes, failed
 
 from lamina import Input, Model, Sequential, layers, ops
 from lamina.shapes import ShapeWarning, check
-from lamina.shapes.errors import ShapeError, forget_warnings
+from lamina.shapes.errors import forget_warnings
 
 
 def reader(rows: int = 10, **kwargs) -> Sequential:
@@ -17,18 +18,6 @@ def reader(rows: int = 10, **kwargs) -> Sequential:
     model = Sequential([Input((4,)), table, layers.LSTM(2), layers.Dense(1)])
     model.compile("sgd", "mse")
     return model
-
-
-def failed(function) -> ShapeError:
-    with pytest.raises(ShapeError) as caught:
-        function()
-    assert caught.value.call_site is not None
-    assert caught.value.call_site.file == __file__
-    return caught.value
-
-
-def codes(error: ShapeError) -> list[str]:
-    return [fix.code for fix in error.fixes]
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
