@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import failing
 import numpy as np
-import pytest
 
 import lamina
 from lamina import Input, Model, Sequential, layers
-from lamina.shapes.errors import ShapeError
 
 
 def codes(function) -> list[str]:
-    with pytest.raises(ShapeError) as caught:
-        function()
-    assert caught.value.call_site is not None
-    assert caught.value.call_site.file == __file__
-    return [fix.code for fix in caught.value.fixes]
+    return failing.codes(failing.failed(function))
 
 
 def images() -> Sequential:
