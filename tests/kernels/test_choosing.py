@@ -52,3 +52,16 @@ def test_another_xla_is_told_nothing(monkeypatch):
         assert choosing.compiler_options() == {}
     finally:
         choosing._is_understood.cache_clear()
+
+
+def test_what_stands_apart_is_not_merged():
+    def moved(x, around):
+        return jnp.sum(around(lambda x: x.T)(jnp.tanh(x)) * 2)
+
+    compiled = [
+        jax.jit(lambda x, around=around: moved(x, around)).lower(jnp.ones((64, 32))).compile().as_text()
+        for around in (choosing.apart, lambda f: f)
+    ]
+    assert [" call(" in text for text in compiled] == [True, False]
+    x = jnp.arange(6.0).reshape(2, 3)
+    assert jnp.array_equal(jax.grad(moved)(x, choosing.apart), jax.grad(moved)(x, lambda f: f))

@@ -96,6 +96,32 @@ def test_which_form_is_taken(shape, kernel, form, sign, chosen, monkeypatch):
     assert sign not in traced(shape, kernel, form)
 
 
+@pytest.mark.parametrize(
+    ("shape", "kernel", "dtype", "form", "convolutions", "calls"),
+    [
+        ((2, 9, 9, 4), (3, 3, 4, 4), "float32", Form((1, 1), SAME, (1, 1)), 3, 2),
+        ((2, 4, 9, 9), (3, 3, 4, 4), "float32", Form((2, 2), SAME, (1, 1), True), 3, 2),
+        ((2, 9, 9, 1), (3, 3, 1, 4), "float32", Form((1, 1), SAME, (1, 1)), 2, 0),
+        ((2, 1, 9, 9), (3, 3, 1, 4), "float32", Form((1, 1), SAME, (1, 1), True), 2, 0),
+        ((2, 9, 9, 1), (3, 3, 1, 4), "bfloat16", Form((1, 1), SAME, (1, 1)), 3, 2),
+        ((2, 9, 9, 4), (3, 3, 2, 4), "float32", Form((1, 1), SAME, (1, 1), groups=2), 3, 0),
+    ],
+)
+def test_what_is_compiled_for_training(shape, kernel, dtype, form, convolutions, calls, monkeypatch):
+    def text():
+        f = jax.grad(lambda x, w: jnp.sum(convolve(x, w, form) ** 2), (0, 1))
+        lowered = jax.jit(f).trace(jnp.ones(shape, dtype), jnp.ones(kernel, dtype)).lower(lowering_platforms=("cpu",))
+        return lowered.as_text()
+
+    found = text()
+    assert found.count("stablehlo.convolution") == convolutions
+    assert sum("call @" in line and 'inlineable = "false"' in line for line in found.splitlines()) == calls
+    monkeypatch.setenv("LAMINA_KERNELS", "reference")
+    found = text()
+    assert found.count("stablehlo.convolution") == 3
+    assert 'inlineable = "false"' not in found
+
+
 def test_layers_use_them(monkeypatch):
     x = np.random.default_rng(0).normal(size=(2, 2, 2, 3)).astype("float32")
     for layer in (layers.Conv2D(4, 3, padding="same"), layers.Conv2D(4, 1, strides=2), layers.Conv2D(4, 2)):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.experimental.xla_metadata import set_xla_metadata
 
 
 def only_reference() -> bool:
@@ -20,6 +21,17 @@ def on_cpu(ours: Callable[..., Any], reference: Callable[..., Any]) -> Callable[
     if only_reference():
         return reference
     return lambda *tensors: jax.lax.platform_dependent(*tensors, cpu=ours, default=reference)
+
+
+def apart(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that XLA computes by itself, not merged with what comes before and after it."""
+    compiled = jax.jit(f)
+
+    def alone(*tensors: Any) -> Any:
+        with set_xla_metadata(inlineable="false"):
+            return compiled(*tensors)
+
+    return alone
 
 
 # XLA's default without "individual convolution": that form runs the gradients of kernels on one core.

@@ -2,6 +2,10 @@
 
 - A window of one element, or of all there are, is a product of two matrices. As convolutions, the kernel's gradient
   takes four times as long for the one, that of the input fifty times as long for the other.
+- A window of few elements, in training, is a sum that is written out: XLA computes it again where it is wanted, which
+  is less work than to keep it.
+- The gradient of the kernel takes its tensors in another order of axes. Left alone, XLA computes what came before the
+  convolution once more in that order, which costs more than the gradient.
 - Inputs, or their gradients, smaller than the window: XLA has a plain loop for them, thirty times slower than what it
   does with the same tensors after zeros are put around them.
 """
@@ -9,6 +13,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,9 +22,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lamina.kernels.choosing import on_cpu, only_reference
+from lamina.kernels.choosing import apart, on_cpu, only_reference
 
 _SPATIAL = "DHW"
+_FEW = 16  # elements of a window, over all channels: so few are written out as a sum
 _MOST_WINDOWS = 4  # at every place, for each that is wanted: beyond, XLA's plain loop is faster
 
 
@@ -47,6 +53,10 @@ class Form(NamedTuple):
         axes = _SPATIAL[-rank:] if rank <= len(_SPATIAL) else "".join(chr(ord("a") + i) for i in range(rank))
         data = f"NC{axes}" if self.channels_first else f"N{axes}C"
         return data, f"{axes}IO", data
+
+    def around(self, pads: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Pads of all axes, for those of the spatial ones."""
+        return [(0, 0), (0, 0), *pads] if self.channels_first else [(0, 0), *pads, (0, 0)]
 
     def spatial(self, tensor: Any) -> tuple[int, ...]:
         """The sizes of a tensor's spatial axes."""
@@ -82,19 +92,18 @@ def convolve(x: Any, kernel: Any, form: Form) -> Any:
     [3.0, 9.0]
     """
     known = all(isinstance(size, int) for size in (*x.shape, *kernel.shape))
-    plain = form.groups == 1 and max(form.gaps) == 1
-    if only_reference() or not known or not plain or not x.size or not jnp.issubdtype(x.dtype, jnp.floating):
+    if only_reference() or not known or form.groups > 1 or not x.size or not jnp.issubdtype(x.dtype, jnp.floating):
         return reference(x, kernel, form)
     if _is_product(x, kernel, form):
         return on_cpu(lambda x, kernel: _product(x, kernel, form), lambda x, k: reference(x, k, form))(x, kernel)
-    least = [-(-size // step) for size, step in zip(form.spatial(x), form.steps, strict=True)]
-    return _small(x, kernel, form) if _is_small(least, kernel) else reference(x, kernel, form)
+    return _convolve(x, kernel, form)
 
 
 def _is_product(x: Any, kernel: Any, form: Form) -> bool:
     window = kernel.shape[:-2]
     is_one_or_all = max(window) == 1 or window == form.spatial(x)
-    return is_one_or_all and not form.channels_first and not any(map(any, form.pads))
+    plain = max(form.gaps) == 1 and not form.channels_first and not any(map(any, form.pads))
+    return is_one_or_all and plain
 
 
 def _product(x: Any, kernel: Any, form: Form) -> Any:
@@ -106,35 +115,73 @@ def _product(x: Any, kernel: Any, form: Form) -> Any:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _small(x: Any, kernel: Any, form: Form) -> Any:
-    if not _is_small(form.spatial(x), kernel):
+def _convolve(x: Any, kernel: Any, form: Form) -> Any:
+    if not _is_small(form.spatial(x), kernel, form):
         return reference(x, kernel, form)
     return on_cpu(lambda x, k: _padded_first(x, k, form), lambda x, k: reference(x, k, form))(x, kernel)
 
 
-@_small.defjvp
+@_convolve.defjvp
 def _change(form: Form, primals: Any, tangents: Any) -> Any:
     (x, kernel), (change_x, change_kernel) = primals, tangents
-    outputs = _small(x, kernel, form)
-    sizes = form.spatial(outputs)
 
     def plain(x: Any, kernel: Any) -> Any:
         return reference(x, kernel, form)
 
+    few = (
+        math.prod(kernel.shape[:-1]) <= _FEW and x.dtype.itemsize >= 4
+    )  # shorter floats add up in float32 in XLA's own
+    outputs = on_cpu(lambda x, k: _written_out(x, k, form), plain)(x, kernel) if few else _convolve(x, kernel, form)
+    sizes = form.spatial(outputs)
     windows = math.prod(form.spatial(x)) / math.prod(sizes)
-    cuts = _is_small(sizes, kernel) and windows <= _MOST_WINDOWS
+    cuts = _is_small(sizes, kernel, form) and windows <= _MOST_WINDOWS
     by_x = on_cpu(lambda x, k: _cut_out(x, k, form, sizes), plain) if cuts else plain
-    return outputs, by_x(change_x, kernel) + plain(x, change_kernel)
+    by_kernel = plain if few else on_cpu(lambda x, k: _reordered(x, k, form), plain)
+    return outputs, by_x(change_x, kernel) + by_kernel(x, change_kernel)
 
 
-def _is_small(sizes: Sequence[int], kernel: Any) -> bool:
-    return any(size < window for size, window in zip(sizes, kernel.shape, strict=False))
+def _reordered(x: Any, kernel: Any, form: Form) -> Any:
+    """The same, its operands in the order of axes in which XLA computes the gradient of the kernel."""
+    data, window, _ = form.numbers
+    axes = window[:-2]
+    own, channels_last = f"C{axes}N", f"{axes}NC"
+    x = apart(lambda x: jnp.transpose(x, [data.index(axis) for axis in own]))(x)
+    outputs = lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=form.steps,
+        padding=form.pads,
+        rhs_dilation=form.gaps,
+        dimension_numbers=(own, window, channels_last),
+    )
+    return apart(lambda y: jnp.transpose(y, [channels_last.index(axis) for axis in data]))(outputs)
+
+
+def _is_small(sizes: Sequence[int], kernel: Any, form: Form) -> bool:
+    return max(form.gaps) == 1 and any(size < window for size, window in zip(sizes, kernel.shape, strict=False))
+
+
+def _written_out(x: Any, kernel: Any, form: Form) -> Any:
+    """A sum over the window's elements, which XLA merges with what follows."""
+    x = jnp.pad(x, form.around(form.pads))
+    *window, channels, _ = kernel.shape
+    reach = [(size - 1) * gap + 1 for size, gap in zip(window, form.gaps, strict=True)]
+    last = [max(0, size - r + 1) for size, r in zip(form.spatial(x), reach, strict=True)]
+    total: Any = 0
+    for place in itertools.product(*map(range, window)):
+        starts = [at * gap for at, gap in zip(place, form.gaps, strict=True)]
+        cut = [slice(start, start + end, step) for start, end, step in zip(starts, last, form.steps, strict=True)]
+        for channel in range(channels):
+            one = slice(channel, channel + 1)
+            taken = x[(slice(None), one, *cut) if form.channels_first else (slice(None), *cut, one)]
+            filters = kernel[(*place, channel)]
+            total += taken * (filters.reshape(-1, *[1] * len(window)) if form.channels_first else filters)
+    return total
 
 
 def _padded_first(x: Any, kernel: Any, form: Form) -> Any:
-    pads = [(0, 0), (0, 0), *form.pads] if form.channels_first else [(0, 0), *form.pads, (0, 0)]
     # Without the barrier XLA makes both one again.
-    x = lax.optimization_barrier(jnp.pad(x, pads))
+    x = lax.optimization_barrier(jnp.pad(x, form.around(form.pads)))
     return reference(x, kernel, form._replace(pads=((0, 0),) * len(form.pads)))
 
 
