@@ -23,7 +23,6 @@ _BATCH = 32  # samples, as `predict` takes them where nobody says
 _CALLS = 2  # that go the usual way before a program is compiled for their shape
 _MOST = 16  # shapes: a model that is called with ever new ones gains nothing by a program for each
 
-Way = Callable[[Any], Any]
 Holders = list[list[Any]]
 Maker = Callable[[Inventory], tuple[Program, Holders] | None]
 
@@ -39,19 +38,31 @@ class Direct:
         """A copy of a model finds its own."""
         return Direct, ()
 
-    def way(self, key: Any, x: Any) -> Way | None:
-        """The way for a batch, if there is one by now and the model is as it was when batches like it were noted."""
+    def outputs(self, key: Any, x: Any) -> Any:
+        """What the way for a batch gives; None if there is none by now, or the model has changed since it was noted."""
         noted = self._noted.get(key)
-        if noted is None or self._inventory is None:
+        if noted is None:
             return None
-        if not self._inventory.is_current():
-            self._inventory = None
-            self._noted.clear()
+        if noted.way is None and not (self._is_current() and noted.prepare(self._inventory, x)):
             return None
-        if noted.way is None and noted.calls >= _CALLS:
-            noted.made = noted.made or noted.make(self._inventory)
-            noted.way = _way(*noted.made, x) if noted.made is not None else None
-        return noted.way
+        way: Any = noted.way
+        try:
+            outputs, new = way(x)  # runs while this looks whether it may
+        except Exception:
+            if self._is_current():
+                raise
+            return None
+        if not self._is_current():
+            return None
+        noted.keep(new)
+        return outputs
+
+    def _is_current(self) -> bool:
+        if self._inventory is not None and self._inventory.is_current():
+            return True
+        self._inventory = None
+        self._noted.clear()
+        return False
 
     def note(self, model: Any, key: Any, make: Maker, calls: int = 1) -> None:
         """A batch like that went the usual way; `make` gives the program and variables of the short one, if any."""
@@ -64,10 +75,32 @@ class Direct:
 
 @dataclass
 class _Noted:
+    """Batches of a shape: how many came, and the way for them, once it is compiled."""
+
     make: Maker
     calls: int
     made: tuple[Program, Holders] | None = None
-    way: Way | None = None
+    way: Callable[[Any], tuple[Any, Any]] | None = None
+
+    def prepare(self, inventory: Any, x: Any) -> bool:
+        """Whether there is a way; it is compiled on a thread when enough batches came."""
+        if self.calls >= _CALLS:
+            self.made = self.made or self.make(inventory)
+        if self.made is None:
+            return False
+        program, (trained, others) = self.made
+        program.prepare(([v._value for v in trained], [v._value for v in others]), x)
+        if not program.is_ready(x):
+            return False
+        run = program.compiled_for(x)
+        self.way = lambda x: run(([v._value for v in trained], [v._value for v in others]), x)
+        return True
+
+    def keep(self, new: list[Any]) -> None:
+        """Set the variables that the way gives new values for."""
+        if new and self.made is not None:
+            for variable, value in zip(self.made[1][1], new, strict=True):
+                variable._value = value
 
 
 def call(model: Any, x: Any, training: bool | None, usual: Callable[[], Any]) -> Any:
@@ -75,12 +108,12 @@ def call(model: Any, x: Any, training: bool | None, usual: Callable[[], Any]) ->
     if not _is_free(model) or not _is_concrete(x) or context.masks.get(x) is not None:
         return usual()
     key = ("call", training, x.shape, x.dtype)
-    way = model._direct.way(key, x)
-    if way is None:
+    given = model._direct.outputs(key, x)
+    if given is None:
         outputs = usual()
         model._direct.note(model, key, functools.partial(_calling, model, training))
         return outputs
-    outputs, masks = way(x)
+    outputs, masks = given
     if masks:
         for leaf, mask in zip(jax.tree.leaves(outputs), masks, strict=True):
             context.masks.set(leaf, mask)
@@ -94,12 +127,12 @@ def predict(model: Any, x: Any, batch_size: int | None, usual: Callable[[], Any]
     if len(model._graph.input_tensors) != 1 or model._graph.input_tensors[0].ndim != x.ndim:
         return usual()
     key = ("predict", x.shape, x.dtype)
-    way = model._direct.way(key, x)
-    if way is None:
+    outputs = model._direct.outputs(key, x)
+    if outputs is None:
         outputs = usual()
         model._direct.note(model, key, functools.partial(_predicting, model), calls=_CALLS)
         return outputs
-    return jax.tree.map(np.asarray, way(x))
+    return np.asarray(outputs) if isinstance(outputs, jax.Array) else jax.tree.map(np.asarray, outputs)
 
 
 def _is_free(model: Any) -> bool:
@@ -139,20 +172,3 @@ def _predicting(model: Any, _: Inventory) -> tuple[Program, Holders]:
     with as_compiled(model):
         holders = model._state("predict")
         return model._programs.get("predict", model.predict_step, tuple(id(v) for h in holders for v in h)), holders
-
-
-def _way(program: Program, holders: Holders, x: Any) -> Way | None:
-    """Runs the program, once it is compiled."""
-    trained, others = holders
-    program.prepare(([v._value for v in trained], [v._value for v in others]), x)
-    if not program.is_ready(x):
-        return None
-    run = program.compiled_for(x)
-
-    def way(x: Any) -> Any:
-        outputs, new = run(([v._value for v in trained], [v._value for v in others]), x)
-        for variable, value in zip(others, new, strict=True):
-            variable._value = value
-        return outputs
-
-    return way

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 from lamina.layers import traces
@@ -11,6 +13,7 @@ from lamina.layers.tracking import PASSED_OVER
 
 #: What training leaves in a model; its outputs are the same whatever these are.
 _OF_TRAINING = ("history", "stop_training", "_output_specs")
+_trains = operator.attrgetter("trainable")
 
 
 class Inventory:
@@ -22,38 +25,39 @@ class Inventory:
 
     def __init__(self, model: Any):
         self.layers = model._flatten_layers()
-        attributes = [(vars(layer), _OF_TRAINING if hasattr(layer, "_programs") else ()) for layer in self.layers]
-        self._attributes = [(held, passed, list(_values(held, passed))) for held, passed in attributes]
-        self._containers = [
-            (container, _entries(container))
-            for held, _ in attributes
+        attributes = [vars(layer) for layer in self.layers]
+        containers = [
+            container
+            for held in attributes
             for name, value in held.items()
             if name not in PASSED_OVER
             for container in _containers(value)
         ]
+        # Views show what a dict holds at any later moment too.
+        self._views = [_view(each) for each in (*attributes, *containers)]
+        self._sizes = [len(view) for view in self._views]
+        self._counted = [
+            name not in _OF_TRAINING or not hasattr(layer, "_programs") for layer in self.layers for name in vars(layer)
+        ] + [True] * sum(self._sizes[len(attributes) :])
+        self._entries = list(self._now())
         self._variables = model.variables
         self._trainable = [v.trainable for v in self._variables]
 
     def is_current(self) -> bool:
         """Whether no attribute, list or dict of any layer has changed since, nor which variables train."""
-        for held, passed, values in self._attributes:
-            now = _values(held, passed)
-            if len(now) != len(values) or not all(map(operator.is_, now, values)):
-                return False
-        for container, entries in self._containers:
-            now = _entries(container)
-            if len(now) != len(entries) or not all(map(operator.is_, now, entries)):
-                return False
-        return [v.trainable for v in self._variables] == self._trainable
+        return (
+            list(map(len, self._views)) == self._sizes
+            and all(map(operator.is_, self._now(), self._entries))
+            and list(map(_trains, self._variables)) == self._trainable
+        )
+
+    def _now(self) -> Iterator[Any]:
+        return itertools.compress(itertools.chain.from_iterable(self._views), self._counted)
 
     @functools.cached_property
     def is_plain(self) -> bool:
         """Whether all layers run nothing but Lamina's own code and leave nothing behind."""
         return all(map(_is_plain, self.layers))
-
-
-def _values(held: dict[str, Any], passed: tuple[str, ...]) -> Any:
-    return [value for name, value in held.items() if name not in passed] if passed else held.values()
 
 
 def _is_plain(layer: Any) -> bool:
@@ -67,8 +71,8 @@ def _containers(value: Any) -> list[Any]:
     if not isinstance(value, (list, tuple, dict, set)):
         return []
     own = [] if isinstance(value, tuple) else [value]
-    return own + [container for entry in _entries(value) for container in _containers(entry)]
+    return own + [container for entry in _view(value) for container in _containers(entry)]
 
 
-def _entries(container: Any) -> list[Any]:
-    return list(container.values() if isinstance(container, dict) else container)
+def _view(container: Any) -> Any:
+    return container.values() if isinstance(container, dict) else container
