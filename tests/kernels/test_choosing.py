@@ -15,33 +15,56 @@ def understood(monkeypatch):
         pytest.skip("this XLA knows no such option")
 
 
+def convolved(x, kernel):
+    axes = "HW"[: x.ndim - 2]
+    numbers = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
+    return lax.conv_general_dilated(x, kernel, (1,) * len(axes), "SAME", dimension_numbers=numbers)
+
+
+IMAGES = jnp.ones((8, 16, 16, 8)), jnp.ones((3, 3, 8, 8))
+ROWS = jnp.ones((8, 16, 8)), jnp.ones((3, 8, 8))
+
+
+def options(function, arguments):
+    return choosing.compiler_options(jax.make_jaxpr(function)(*arguments))
+
+
 @pytest.mark.usefixtures("understood")
 def test_options_on_a_cpu(monkeypatch):
-    options = choosing.compiler_options()
-    assert set(options) == {choosing._OPTION}
+    assert set(options(convolved, IMAGES)) == {choosing._OPTION}
     with monkeypatch.context() as patch:
         patch.setenv("LAMINA_KERNELS", "reference")
-        assert choosing.compiler_options() == {}
+        assert options(convolved, IMAGES) == {}
     with monkeypatch.context() as patch:
         patch.setenv("XLA_FLAGS", f"--{choosing._OPTION}=")
-        assert choosing.compiler_options() == {}
+        assert options(convolved, IMAGES) == {}
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert choosing.compiler_options() == {}
+    assert options(convolved, IMAGES) == {}
+
+
+@pytest.mark.usefixtures("understood")
+def test_options_where_images_are_convolved_however_deep_inside():
+    def looped(x, kernel):
+        return lax.fori_loop(0, 3, lambda i, total: jax.jit(convolved)(total, kernel), x)
+
+    def chosen(x, kernel):
+        return lax.cond(x.sum() > 0, lambda: x, lambda: jax.checkpoint(jax.grad(lambda x: looped(x, kernel).sum()))(x))
+
+    assert options(looped, IMAGES)
+    assert options(chosen, IMAGES)
+    assert not options(looped, ROWS)
+    assert not options(chosen, ROWS)
+    assert not options(jnp.dot, (jnp.ones((4, 4)), jnp.ones((4, 4))))
 
 
 @pytest.mark.usefixtures("understood")
 def test_they_change_how_convolutions_are_compiled():
-    def convolved(x, kernel):
-        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-    arguments = jnp.ones((8, 16, 16, 8)), jnp.ones((3, 3, 8, 16))
-
     def compiled(options):
-        return jax.jit(convolved, compiler_options=options).lower(*arguments).compile()
+        return jax.jit(convolved, compiler_options=options).lower(*IMAGES).compile()
 
-    ours, plain = compiled(choosing.compiler_options()), compiled({})
+    ours, plain = compiled(options(convolved, IMAGES)), compiled({})
     assert "__ynn_fusion" not in ours.as_text()
-    assert jnp.allclose(ours(*arguments), plain(*arguments))
+    assert jnp.allclose(ours(*IMAGES), plain(*IMAGES))
 
 
 def test_another_xla_is_told_nothing(monkeypatch):
@@ -49,7 +72,7 @@ def test_another_xla_is_told_nothing(monkeypatch):
     choosing._is_understood.cache_clear()
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     try:
-        assert choosing.compiler_options() == {}
+        assert options(convolved, IMAGES) == {}
     finally:
         choosing._is_understood.cache_clear()
 

@@ -5,6 +5,7 @@ Looked at in data that lies in the host's memory, where the layer reads an input
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,8 +43,8 @@ def check(model: Any, x: Any, written: bool = True) -> None:
     if any(array is not None for array in arrays):
         for layer, place in dict.fromkeys(_readers(model, x)):
             if place < len(arrays) and arrays[place] is not None:
-                called = _name(model, x, place, len(leaves)) if written else ""
-                _check_rows(model, layer, place, _part(arrays[place]), called)
+                name = functools.partial(_name, model, x, place, len(leaves)) if written else str
+                _check_rows(model, layer, place, _part(arrays[place]), name)
 
 
 def _in_order(model: Any, x: Any) -> list[Any]:
@@ -117,11 +118,12 @@ def _in_call(model: Any, x: Any) -> Iterator[tuple[Any, int]]:
     yield from found
 
 
-def _check_rows(model: Any, layer: Any, place: int, values: np.ndarray, called: str) -> None:
-    what = called or "the data"
+def _check_rows(model: Any, layer: Any, place: int, values: np.ndarray, name: Callable[[], str]) -> None:
     rows = layer.input_dim
     low, high = values.min(), values.max()
     if low < -rows or high >= rows:
+        called = name()
+        what = called or "the data"
         wrong = low if low < -rows else high
         error = ShapeError(
             f"{describe(layer)}: {what} holds {wrong:g}, and its table has "
@@ -135,7 +137,7 @@ def _check_rows(model: Any, layer: Any, place: int, values: np.ndarray, called: 
         part = values[:_ROWS]
         odd = part[np.isfinite(part) & (part != np.trunc(part))]
         if odd.size:
-            shape = dims.show_shape((None, *values.shape[1:]))
+            what, shape = name() or "the data", dims.show_shape((None, *values.shape[1:]))
             warn(
                 f"{describe(layer)}: {what} of shape {shape} holds {odd.flat[0]:g}; the layer looks up rows by their "
                 f"number, and cuts fractions off",

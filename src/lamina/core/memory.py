@@ -1,7 +1,8 @@
 """Memory that a step frees is kept for the next one.
 
 Glibc gives large blocks back to the system at once, and the next step asks for them again: the system hands them out
-page by page, cleared. A step on images spends a quarter of its time on that. Here glibc is told to keep them.
+page by page, cleared. A step on images spends a quarter of its time on that. Here glibc is told to keep them. It keeps
+blocks of up to 64 MB: long steps run in threads, for which it has no larger ones.
 """
 
 from __future__ import annotations
@@ -13,14 +14,9 @@ from typing import Any
 
 _VARIABLE = "LAMINA_KEEP_MEMORY"
 _OFF = ("0", "off", "false", "no")
-_TRIM_ABOVE, _GROW_BY, _MAP_ABOVE, _ARENAS = -1, -2, -3, -8  # the parameters of mallopt(3)
+_TRIM_ABOVE, _GROW_BY, _MAP_ABOVE = -1, -2, -3  # the parameters of mallopt(3)
 _MOST_KEPT = 2**30
-_SETTINGS = {
-    _MAP_ABOVE: _MOST_KEPT,
-    _TRIM_ABOVE: _MOST_KEPT,
-    _GROW_BY: 2**26,
-    _ARENAS: 1,  # those of threads, where long steps run, hold no large blocks
-}
+_SETTINGS = {_MAP_ABOVE: _MOST_KEPT, _TRIM_ABOVE: _MOST_KEPT, _GROW_BY: 2**26}
 
 
 @functools.cache

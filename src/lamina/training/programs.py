@@ -74,7 +74,7 @@ class Program:
         donated = 0 if kind == "train" else ()
         self._run: Any = self._checked
         if compiled:
-            self._run = jax.jit(self._checked, donate_argnums=donated, compiler_options=compiler_options())
+            self._run = jax.jit(self._checked, donate_argnums=donated)
 
     def _checked(self, state: Any, batch: Any) -> tuple[Any, Any]:
         """The step, which may be a user's own: what it gives must be of the right form.
@@ -102,8 +102,8 @@ class Program:
         shapes = shapes_of(data)
         if self.compiled and shapes not in self._made:
             compilation_cache.use()
-            lowered = self._run.lower(state, data)  # here: it runs the model's Python code
-            self._made[shapes] = _background.submit(lowered.compile)
+            traced = self._run.trace(state, data)  # here: it runs the model's Python code
+            self._made[shapes] = _background.submit(traced.lower().compile, compiler_options(traced.jaxpr))
 
     def is_ready(self, data: Any) -> bool:
         """Whether it is compiled for data of these shapes."""

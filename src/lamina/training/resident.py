@@ -14,7 +14,7 @@ import numpy as np
 from lamina.training.feeding import ArrayFeed, Feed
 
 _SHARE = 4  # of the memory that there is, data may take one part in so many
-_SHORT = 1e-3  # seconds of a step, up to which its dispatch matters
+_SHORT = 4e-3  # seconds of a step, up to which its dispatch matters
 _TRIES = 3  # of a loop: other work on the machine makes one slow now and then
 _SECONDS = 0.05  # of a dispatch: short enough to show progress and to be interrupted, long against what it costs
 
