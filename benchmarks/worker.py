@@ -28,6 +28,7 @@ class Worker:
 
     def __init__(self, peer: str, workload: str):
         started = time.perf_counter()
+        os.environ.pop("KERAS_BACKEND", None)  # whoever runs this may have set it for programs of their own
         if PEERS[peer].backend:
             os.environ["KERAS_BACKEND"] = PEERS[peer].backend
         self.module = PEERS[peer].load()
@@ -40,6 +41,9 @@ class Worker:
         if self._made is None:
             self._made = self.module.Model(self.workload)
         return self._made
+
+    def library(self) -> str:
+        return getattr(self.module, "keras", self.module).__name__
 
     def losses(self) -> list[float]:
         return self.module.Model(self.workload.without_dropout()).losses(4)

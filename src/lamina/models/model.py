@@ -113,7 +113,7 @@ class Model(Files, Trainer, Layer):
 
         Arrays of a shape that came before run through a compiled program, where all layers are Lamina's own.
         """
-        if len(args) == 1 and kwargs.keys() <= {"training"}:
+        if len(args) == 1 and (not kwargs or kwargs.keys() <= {"training"}):
             training = kwargs.get("training")
             return direct.call(self, args[0], training, lambda: Layer.__call__(self, *args, **kwargs))
         return super().__call__(*args, **kwargs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from lamina.training.programs import Program
 
 _BATCH = 32  # samples, as `predict` takes them where nobody says
 _CALLS = 2  # that go the usual way before a program is compiled for their shape
+_settings: Any = jax.config
 _MOST = 16  # shapes: a model that is called with ever new ones gains nothing by a program for each
 
 Holders = list[list[Any]]
@@ -137,14 +138,14 @@ def predict(model: Any, x: Any, batch_size: int | None, usual: Callable[[], Any]
 
 def _is_free(model: Any) -> bool:
     """Whether a model of layers is called from outside, by someone who wants no more than the outputs."""
-    state, settings = context.state, cast(Any, jax.config)
+    state = context.state
     return (
         vars(model).get("_graph") is not None
         and model._programs.compiled
         and not state.depth
         and not state.scopes
         and state.observer is None
-        and not settings.jax_disable_jit
+        and not _settings.jax_disable_jit
     )
 
 
