@@ -4,7 +4,8 @@
 
 Each library runs in a process of its own, all on the same data and from the same weights; before anything is timed,
 their losses over four steps are compared. Rounds take the libraries in turns. Writes ``benchmarks.md`` and
-``benchmarks.json``. Peers come with ``pip install -e '.[bench]'``; those that are not installed are named and left out.
+``benchmarks.json``, where workloads that were measured on the same day stay. Peers come with
+``pip install -e '.[bench]'``; those that are not installed are named and left out.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def main() -> None:
         print(f"left out: {PEERS[name].title} ({', '.join(lacks)} not installed)", file=sys.stderr)
     if len(peers) < 2:
         sys.exit("nothing to compare with: pip install -e '.[bench]'")
-    figures: dict[str, dict[str, dict[str, Any]]] = {}
+    kept = report.earlier(options.output, peers)
     for workload in options.workload:
-        figures[workload] = _measured(workload, peers, options)
+        kept[workload] = _measured(workload, peers, options)
+        figures = {name: kept[name] for name in WORKLOADS if name in kept}
         report.write(options.output, figures, peers, missing)
     print(report.as_markdown(figures, peers, missing))
 

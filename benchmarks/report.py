@@ -85,6 +85,16 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def earlier(folder: Path, peers: list[str]) -> Figures:
+    """What was measured on this machine today, of the same libraries, and written to the folder; else nothing."""
+    try:
+        found = json.loads((folder / "benchmarks.json").read_text())
+    except FileNotFoundError:
+        return {}
+    same = found["machine"] == machine() and all(list(each) == peers for each in found["figures"].values())
+    return found["figures"] if same else {}
+
+
 def write(folder: Path, figures: Figures, peers: list[str], missing: dict[str, list[str]]) -> None:
     """Keep what was measured so far."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from benchmarks import conducting, report
 from benchmarks.workloads import WORKLOADS
 
@@ -52,11 +51,13 @@ def test_tables_give_ratios(tmp_path):
     written = (tmp_path / "benchmarks.md").read_text()
     assert "| tiny | 2 | 4 | 1 | **0.50** | 2.00 |" in written
     assert "Left out, not installed: torch." in written
-    assert (tmp_path / "benchmarks.json").exists()
+    assert report.earlier(tmp_path, ["lamina", "keras-torch", "jax"]) == figures
+    assert report.earlier(tmp_path, ["lamina", "jax"]) == {}
+    assert report.earlier(tmp_path / "elsewhere", ["lamina"]) == {}
 
 
 def test_the_readme_shows_what_was_measured():
     readme, measured = (ROOT / "README.md").read_text(), (ROOT / "benchmarks/results/benchmarks.md").read_text()
-    table = measured.split("### Training")[1].split("###")[0].split("\n\n")[-1].strip()
+    table = measured.split("### Training")[1].split("###")[0].strip().split("\n\n")[-1]
     assert table.count("\n") == len(WORKLOADS) + 1
     assert table in readme

@@ -144,3 +144,14 @@ def test_built_from_its_own_config(make):
     again.build_from_config(layer.get_build_config())
     again.set_weights(layer.get_weights())
     np.testing.assert_array_equal(again(x, x), layer(x, x))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("name", ["MultiHeadAttention", "GroupQueryAttention"])
+def test_nothing_is_left_to_build_after_the_first_call(name, dropout):
+    sizes = {"num_heads": 2, "key_dim": 3} if name.startswith("M") else {"head_dim": 3, "num_query_heads": 2}
+    more = {} if name.startswith("M") else {"num_key_value_heads": 1}
+    x = lamina.Input((4, 6))
+    model = lamina.Model(x, getattr(layers, name)(**sizes, **more, dropout=dropout)(x, x))
+    model.predict(np.ones((40, 4, 6), "float32"), verbose=0)
+    assert [layer.name for layer in model._flatten_layers() if not layer.built] == []

@@ -108,6 +108,7 @@ class GroupQueryAttention(ProjectedAttention):
             self._gate_dense = self._into_heads("gate", query_shape, self.num_query_heads)
         self._value_dense = self._into_heads("value", value_shape, self.num_key_value_heads)
         self._softmax = Softmax(dtype=self.dtype_policy)
+        self._softmax.built = True  # where attention runs as one operation nobody calls it
         self._make_dropout()
         features = query_shape[-1]
         self._output_dense = self._projection("attention_output", "abyz,yzx->abx", (query_shape[1], features), "x")

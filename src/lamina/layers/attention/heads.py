@@ -128,6 +128,7 @@ class MultiHeadAttention(ProjectedAttention):
             self._gate_dense = self._into_heads("gate", into, query_shape, self.value_dim)
         self.value_dense = self._into_heads("value", into, value_shape, self.value_dim)
         self._softmax = Softmax(dtype=self.dtype_policy)
+        self._softmax.built = True  # where attention runs as one operation nobody calls it
         self._make_dropout()
         sizes = (query_shape[-1],) if self._sizes is None else self._sizes
         new = _LETTERS[len(places) : len(places) + len(sizes)]
