@@ -99,6 +99,7 @@ def stored(path):
 _LEFT_OUT = ("not_compiled", "mixed_precision", "half_precision", "stateful")
 TRAINED = [name for name in MODELS if name not in _LEFT_OUT]
 QUICK = ("dense", "several_outputs", "averaged", "scaled_loss", "schedules", "normalizations", "subclass", "nested")
+QUICK += ("convolutions_3d",)  # a convolution of few elements before max pooling
 
 
 @pytest.mark.parametrize("way", [0, 1], ids=WAYS)
@@ -133,8 +134,9 @@ def example_of(cls):
 @pytest.mark.slow
 def test_every_other_layer(tmp_path):
     held = {type(layer).__name__ for build in MODELS.values() for layer in build(lamina)._flatten_layers()}
-    # Bases; and RandomCrop, of which Keras leaves the sizes as they were outside of training, unlike what it declares.
-    left_out = {"Layer", "Wrapper", "Pipeline", "RandomCrop"}
+    # Bases; RandomCrop, of which Keras leaves the sizes as they were outside of training, unlike what it declares; and
+    # RandomShear, whose own config with one number for a factor Keras does not read.
+    left_out = {"Layer", "Wrapper", "Pipeline", "RandomCrop", "RandomShear"}
     for name, cls in registry.known("layer").items():
         if name in held | left_out or cls.__name__ != name or not hasattr(keras.layers, name):
             continue

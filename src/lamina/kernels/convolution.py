@@ -2,8 +2,8 @@
 
 - A window of one element, or of all there are, is a product of two matrices. As convolutions, the kernel's gradient
   takes four times as long for the one, that of the input fifty times as long for the other.
-- A window of few elements, in training, is a sum that is written out: XLA computes it again where it is wanted, which
-  is less work than to keep it.
+- A window of few elements is a sum that is written out, in training: in `predict` XLA makes one of convolution,
+  activation and pooling by itself.
 - The gradient of the kernel takes its tensors in another order of axes. Left alone, XLA computes what came before the
   convolution once more in that order, which costs more than the gradient.
 - Inputs, or their gradients, smaller than the window: XLA has a plain loop for them, thirty times slower than what it
@@ -131,7 +131,9 @@ def _change(form: Form, primals: Any, tangents: Any) -> Any:
     few = (
         math.prod(kernel.shape[:-1]) <= _FEW and x.dtype.itemsize >= 4
     )  # shorter floats add up in float32 in XLA's own
-    outputs = on_cpu(lambda x, k: _written_out(x, k, form), plain)(x, kernel) if few else _convolve(x, kernel, form)
+    # Apart: computed again elsewhere it might round in another way, and max pooling looks for equal numbers.
+    ours = apart(lambda x, k: _written_out(x, k, form))
+    outputs = on_cpu(ours, plain)(x, kernel) if few else _convolve(x, kernel, form)
     sizes = form.spatial(outputs)
     windows = math.prod(form.spatial(x)) / math.prod(sizes)
     cuts = _is_small(sizes, kernel, form) and windows <= _MOST_WINDOWS
@@ -162,8 +164,8 @@ def _is_small(sizes: Sequence[int], kernel: Any, form: Form) -> bool:
 
 
 def _written_out(x: Any, kernel: Any, form: Form) -> Any:
-    """A sum over the window's elements, which XLA merges with what follows."""
-    x = jnp.pad(x, form.around(form.pads))
+    """A sum over the window's elements."""
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(*pads, 0) for pads in form.around(form.pads)])
     *window, channels, _ = kernel.shape
     reach = [(size - 1) * gap + 1 for size, gap in zip(window, form.gaps, strict=True)]
     last = [max(0, size - r + 1) for size, r in zip(form.spatial(x), reach, strict=True)]
