@@ -128,12 +128,9 @@ def _change(form: Form, primals: Any, tangents: Any) -> Any:
     def plain(x: Any, kernel: Any) -> Any:
         return reference(x, kernel, form)
 
-    few = (
-        math.prod(kernel.shape[:-1]) <= _FEW and x.dtype.itemsize >= 4
-    )  # shorter floats add up in float32 in XLA's own
-    # Apart: computed again elsewhere it might round in another way, and max pooling looks for equal numbers.
-    ours = apart(lambda x, k: _written_out(x, k, form))
-    outputs = on_cpu(ours, plain)(x, kernel) if few else _convolve(x, kernel, form)
+    # XLA adds shorter floats up as float32.
+    few = math.prod(kernel.shape[:-1]) <= _FEW and x.dtype.itemsize >= 4
+    outputs = on_cpu(lambda x, k: _written_out(x, k, form), plain)(x, kernel) if few else _convolve(x, kernel, form)
     sizes = form.spatial(outputs)
     windows = math.prod(form.spatial(x)) / math.prod(sizes)
     cuts = _is_small(sizes, kernel, form) and windows <= _MOST_WINDOWS

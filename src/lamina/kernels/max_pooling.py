@@ -1,8 +1,8 @@
 """The greatest element of each window, with a gradient that is fast on CPUs.
 
 XLA's own gradient looks for each window's greatest element again and scatters to it, one window after the other. Here
-the elements at the same place of all windows are one tensor, and those that are the first to equal the greatest take
-the gradient, all at once. Where windows do not overlap it is enough to know the number of that place in each.
+the elements at the same place of all windows are one tensor, and those that are the first of the greatest take the
+gradient, all at once. Where windows do not overlap it is enough to know the number of that place in each.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -62,53 +63,63 @@ def _max_window(x: jax.Array, window: Sizes, steps: Sizes, padding: str) -> jax.
 def _change(window: Sizes, steps: Sizes, padding: str, primals: Any, tangents: Any) -> tuple[Any, Any]:
     (x,), (change,) = primals, tangents
     greatest = _max_window(x, window, steps, padding)
-
     pads = lax.padtype_to_pads(x.shape, window, steps, padding)
-    apart = window == steps and not any(itertools.chain(*pads))
-    ours = functools.partial(_of_blocks if apart else _of_windows, window, steps, pads)
 
-    def plain(change: Any, x: Any, greatest: Any) -> Any:
+    def ours(change: Any, x: Any) -> Any:
+        if window == steps and not any(itertools.chain(*pads)):
+            return _of_blocks(window, greatest.shape, change, x)
+        return _of_windows(window, steps, pads, greatest.shape, change, x)
+
+    def plain(change: Any, x: Any) -> Any:
         return jax.jvp(lambda x: reference(x, window, steps, padding), (x,), (change,))[1]
 
-    return greatest, on_cpu(ours, plain)(change, x, greatest)
+    return greatest, on_cpu(ours, plain)(change, x)
 
 
-def _of_blocks(window: Sizes, steps: Sizes, pads: Any, change: Any, x: Any, greatest: Any) -> Any:
+def _of_blocks(window: Sizes, counts: Sizes, change: Any, x: Any) -> Any:
     """The change of the greatest, where windows share no element: a sum over blocks of the tensor."""
-    sizes = [count * span for count, span in zip(greatest.shape, window, strict=True)]
-    blocked = [size for pair in zip(greatest.shape, window, strict=True) for size in pair]
+    sizes = [count * span for count, span in zip(counts, window, strict=True)]
+    blocked = [size for pair in zip(counts, window, strict=True) for size in pair]
     x, change = (lax.slice(t, [0] * t.ndim, sizes).reshape(blocked) for t in (x, change))
     number = np.arange(math.prod(window), dtype="int8").reshape([n for span in window for n in (1, span)])
-    first = jnp.full(greatest.shape, number.size, "int8")
-    for place in reversed(list(itertools.product(*map(range, window)))):
-        at_place = tuple(entry for start in place for entry in (slice(None), start))
-        first = jnp.where(x[at_place] == greatest, number[tuple(e for s in place for e in (0, s))], first)
-    first = first.reshape([size for count in greatest.shape for size in (count, 1)])
-    return jnp.sum(jnp.where(first == number, change, 0), tuple(range(1, 2 * greatest.ndim, 2)))
+    at = [tuple(entry for start in place for entry in (slice(None), start)) for place in _starts(window)]
+    first = _first_greatest(x[place] for place in at)
+    first = first.reshape([size for count in counts for size in (count, 1)])
+    return jnp.sum(jnp.where(first == number, change, 0), tuple(range(1, 2 * len(counts), 2)))
 
 
-def _of_windows(window: Sizes, steps: Sizes, pads: Any, change: Any, x: Any, greatest: Any) -> Any:
+def _of_windows(window: Sizes, steps: Sizes, pads: Any, counts: Sizes, change: Any, x: Any) -> Any:
     """The same where windows overlap, or reach over the border."""
     widths = [(low, high, 0) for low, high in pads]
-    places = zip(
-        _places(lax.pad(x, np.array(_lowest(x), x.dtype), widths), window, steps, greatest.shape),
-        _places(lax.pad(change, np.array(0, change.dtype), widths), window, steps, greatest.shape),
-        strict=True,
-    )
-    taken = jnp.zeros(greatest.shape, bool)
-    total = jnp.zeros(greatest.shape, change.dtype)
-    for value, part in places:
-        first = (value == greatest) & ~taken
-        taken |= first
-        total += jnp.where(first, part, 0)
-    return total
+    first = _first_greatest(_places(lax.pad(x, np.array(_lowest(x), x.dtype), widths), window, steps, counts))
+    parts = _places(lax.pad(change, np.array(0, change.dtype), widths), window, steps, counts)
+    chosen = (jnp.where(first == number, part, 0) for number, part in enumerate(parts))
+    return functools.reduce(operator.add, chosen)
+
+
+def _first_greatest(values: Iterable[Any]) -> Any:
+    """The number of the tensor that holds the greatest value, the first of them, for each element.
+
+    Nothing is looked up that was computed elsewhere: computed twice, a number may round in two ways.
+    """
+    left = iter(values)
+    greatest = next(left)
+    first = jnp.zeros(greatest.shape, "int8")
+    for number, value in enumerate(left, start=1):
+        first = jnp.where(value > greatest, jnp.int8(number), first)
+        greatest = jnp.maximum(greatest, value)
+    return first
 
 
 def _places(x: Any, window: Sizes, steps: Sizes, counts: Sequence[int]) -> Iterator[Any]:
     """For each place of a window, the elements that stand there in all windows."""
-    for start in itertools.product(*map(range, window)):
+    for start in _starts(window):
         ends = [s + (count - 1) * step + 1 for s, count, step in zip(start, counts, steps, strict=True)]
         yield lax.slice(x, start, ends, steps)
+
+
+def _starts(window: Sizes) -> Iterator[Sizes]:
+    return itertools.product(*map(range, window))
 
 
 def _lowest(x: Any) -> Any:

@@ -21,8 +21,8 @@ from lamina.training.programs import Program
 
 _BATCH = 32  # samples, as `predict` takes them where nobody says
 _CALLS = 2  # that go the usual way before a program is compiled for their shape
-_settings: Any = jax.config
 _MOST = 16  # shapes: a model that is called with ever new ones gains nothing by a program for each
+_settings: Any = jax.config
 
 Holders = list[list[Any]]
 Maker = Callable[[Inventory], tuple[Program, Holders] | None]

@@ -72,9 +72,7 @@ class Program:
         self._order: list[str] = []
         self._made: dict[Any, Future[Any]] = {}
         donated = 0 if kind == "train" else ()
-        self._run: Any = self._checked
-        if compiled:
-            self._run = jax.jit(self._checked, donate_argnums=donated)
+        self._run: Any = jax.jit(self._checked, donate_argnums=donated) if compiled else self._checked
 
     def _checked(self, state: Any, batch: Any) -> tuple[Any, Any]:
         """The step, which may be a user's own: what it gives must be of the right form.
