@@ -61,6 +61,19 @@ def test_seeds_repeat():
             seeds.SeedGenerator(bad)
 
 
+@pytest.mark.parametrize("rate", [0.0, 1e-4, 0.1, 0.5, 0.9, 0.9999, 1.0])
+def test_what_dropout_keeps(rate):
+    kept = np.asarray(seeds.kept(3, rate, (401, 501)))
+    assert kept.dtype == bool
+    error = np.sqrt(rate * (1 - rate) / kept.size)
+    assert abs(np.mean(~kept) - rate) <= 4 * error + 2**-17
+    for neighbours in (kept[:, :-1] == kept[:, 1:], kept[:-1] == kept[1:]):  # nothing repeats
+        assert abs(np.mean(neighbours) - (rate**2 + (1 - rate) ** 2)) <= 6 * error + 2**-16
+    np.testing.assert_array_equal(kept, seeds.kept(3, rate, (401, 501)))
+    for shape in ((), (0, 3), (3,)):
+        assert seeds.kept(3, rate, shape).shape == shape
+
+
 def test_names_are_numbered():
     context.reset_names()
     assert [context.auto_name("MaxPooling1D") for _ in range(2)] == ["max_pooling1d", "max_pooling1d_1"]

@@ -60,6 +60,14 @@ def is_own(x, window=(1, 2, 1)):
     return "platform_index" in str(jax.make_jaxpr(gradient)(x))
 
 
+@pytest.mark.parametrize("steps", [2, 1])
+def test_the_places_of_the_greatest_are_found_once(steps):
+    """XLA would find them again for each element that they are compared with."""
+    f = jax.grad(lambda x: jnp.sum(max_window(jnp.sin(x), (1, 2, 2, 1), (1, steps, steps, 1), "VALID") ** 2))
+    lines = jax.jit(f).trace(jnp.ones((2, 6, 6, 3))).lower(lowering_platforms=("cpu",)).as_text().splitlines()
+    assert ["xi8>" in line for line in lines if "call @" in line and 'inlineable = "false"' in line] == [True]
+
+
 def test_the_reference_is_used_where_it_is_asked_for_and_where_windows_are_large(monkeypatch):
     x = jnp.zeros((1, 80, 1))
     assert is_own(x)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import random as python_random
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,6 +14,8 @@ import numpy as np
 
 from lamina.core import checks, context
 from lamina.core.variable import Variable
+
+_RARE = 0.01  # rates closer than this to 0 or 1 are drawn with 32 bits, not 16
 
 _state: dict[str, Any] = {"rng": np.random.default_rng(), "generator": None}
 
@@ -110,6 +115,30 @@ def draw_key(seed: int | SeedGenerator | jax.Array | None) -> jax.Array:
     if hasattr(seed, "shape") and seed.shape == (2,):
         return jax.random.wrap_key_data(jnp.asarray(seed, "uint32"), impl="threefry2x32")
     raise ValueError(f"`seed`={seed!r}: expected None, a whole number or a SeedGenerator")
+
+
+def kept(seed: int | SeedGenerator | jax.Array | None, rate: float, shape: Sequence[Any]) -> jax.Array:
+    """Random truth values of that shape, false with probability `rate`: what dropout keeps.
+
+    Two are made of each random number of 32 bits, as numbers cost more than all else in dropout. The probability
+    is `rate` to within ``2**-17``.
+
+    Args:
+        seed: see `draw_key`.
+        rate: from 0 to 1.
+        shape: of the result.
+    """
+    known = all(isinstance(size, int) for size in shape)
+    if not known or not _RARE <= rate <= 1.0 - _RARE:
+        return jax.random.bernoulli(draw_key(seed), 1.0 - rate, shape)
+    return _kept(draw_key(seed), round(rate * 2**16), tuple(shape))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _kept(key: jax.Array, least: Any, shape: tuple[int, ...]) -> jax.Array:
+    count = math.prod(shape)
+    pairs = jax.random.bits(key, (-(-count // 2),), "uint32")
+    return jax.lax.bitcast_convert_type(pairs, jnp.uint16).reshape(-1)[:count].reshape(shape) >= least
 
 
 def numpy_generator(seed: int | SeedGenerator | None) -> np.random.Generator:

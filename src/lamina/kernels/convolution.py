@@ -15,11 +15,13 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from lamina.kernels.choosing import apart, on_cpu, only_reference
@@ -135,7 +137,11 @@ def _change(form: Form, primals: Any, tangents: Any) -> Any:
     windows = math.prod(form.spatial(x)) / math.prod(sizes)
     cuts = _is_small(sizes, kernel, form) and windows <= _MOST_WINDOWS
     by_x = on_cpu(lambda x, k: _cut_out(x, k, form, sizes), plain) if cuts else plain
-    by_kernel = plain if few else on_cpu(lambda x, k: _reordered(x, k, form), plain)
+    by_kernel = plain
+    if not few:
+        by_kernel = on_cpu(lambda x, k: _reordered(x, k, form), plain)
+    elif not form.channels_first:
+        by_kernel = on_cpu(lambda x, k: _as_products(x, k, form), plain)
     return outputs, by_x(change_x, kernel) + by_kernel(x, change_kernel)
 
 
@@ -162,20 +168,41 @@ def _is_small(sizes: Sequence[int], kernel: Any, form: Form) -> bool:
 
 def _written_out(x: Any, kernel: Any, form: Form) -> Any:
     """A sum over the window's elements."""
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(*pads, 0) for pads in form.around(form.pads)])
+    x = _padded(x, form)
+    filters = kernel.reshape(-1, kernel.shape[-1], *[1] * len(form.steps)) if form.channels_first else _rows(kernel)
+    axis = 1 if form.channels_first else -1
+    parts = zip(_met(x, kernel, form), filters, strict=True)
+    return functools.reduce(operator.add, (jnp.expand_dims(part, axis) * f for part, f in parts))
+
+
+def _as_products(x: Any, kernel: Any, form: Form) -> Any:
+    """A product of matrices for each sample. Its transpose, the gradient of the kernel, is one too."""
+    x = _padded(x, form)
+    samples, *sizes = x.shape
+    met = np.concatenate(list(_met(np.arange(math.prod(sizes)).reshape(1, *sizes), kernel, form)))
+    rows = x.reshape(samples, -1).at[:, met.reshape(len(met), -1)].get(mode="promise_in_bounds")
+    kernels = jnp.broadcast_to(_rows(kernel), (samples, len(met), kernel.shape[-1]))
+    return jnp.einsum("nkp,nkf->npf", rows, kernels).reshape(samples, *met.shape[1:], -1)
+
+
+def _rows(kernel: Any) -> Any:
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _padded(x: Any, form: Form) -> Any:
+    return lax.pad(x, jnp.zeros((), x.dtype), [(*pads, 0) for pads in form.around(form.pads)])
+
+
+def _met(x: Any, kernel: Any, form: Form) -> Iterator[Any]:
+    """What each element of the window meets at all places of a padded input, in the order of the kernel's rows."""
     *window, channels, _ = kernel.shape
     reach = [(size - 1) * gap + 1 for size, gap in zip(window, form.gaps, strict=True)]
     last = [max(0, size - r + 1) for size, r in zip(form.spatial(x), reach, strict=True)]
-    total: Any = 0
     for place in itertools.product(*map(range, window)):
         starts = [at * gap for at, gap in zip(place, form.gaps, strict=True)]
         cut = [slice(start, start + end, step) for start, end, step in zip(starts, last, form.steps, strict=True)]
         for channel in range(channels):
-            one = slice(channel, channel + 1)
-            taken = x[(slice(None), one, *cut) if form.channels_first else (slice(None), *cut, one)]
-            filters = kernel[(*place, channel)]
-            total += taken * (filters.reshape(-1, *[1] * len(window)) if form.channels_first else filters)
-    return total
+            yield x[(slice(None), channel, *cut) if form.channels_first else (slice(None), *cut, channel)]
 
 
 def _padded_first(x: Any, kernel: Any, form: Form) -> Any:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lamina.kernels.choosing import on_cpu, only_reference
+from lamina.kernels.choosing import apart, on_cpu, only_reference
 
 Sizes = tuple[int, ...]
 _MOST = 32  # places of a window that are written out
@@ -108,7 +108,7 @@ def _first_greatest(values: Iterable[Any]) -> Any:
     for number, value in enumerate(left, start=1):
         first = jnp.where(value > greatest, jnp.int8(number), first)
         greatest = jnp.maximum(greatest, value)
-    return first
+    return apart(lax.optimization_barrier)(first)
 
 
 def _places(x: Any, window: Sizes, steps: Sizes, counts: Sequence[int]) -> Iterator[Any]:

@@ -6,20 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from lamina.core import checks, config, registry
-from lamina.core.seeds import SeedGenerator, draw_key
+from lamina.core.seeds import SeedGenerator, kept
 from lamina.layers.layer import Layer
 from lamina.shapes.errors import ShapeError
 
 _INPUT_AND_OUTPUT = "batch ... -> batch ..."
-
-
-def kept(seed: SeedGenerator, rate: float, shape: Sequence[Any]) -> jax.Array:
-    """Random truth values of that shape, false with probability `rate`."""
-    return jax.random.bernoulli(draw_key(seed), 1.0 - rate, shape)
 
 
 @registry.register("layer")

@@ -25,6 +25,26 @@ PASSED_OVER = (
 )
 
 
+class Watched:
+    """Notes that an attribute of some layer has changed: who knows `changes` need not look through all of them."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        _changes[0] += 1
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        _changes[0] += 1
+
+
+_changes = [0]
+
+
+def changes() -> int:
+    """A number that grows whenever an attribute of any layer is set or deleted."""
+    return _changes[0]
+
+
 def held(owner: Any, kind: type[T] | tuple[type[T], ...]) -> list[T]:
     """Objects of a kind that `owner` holds in its attributes, each once, in the order they were assigned."""
     found: dict[int, T] = {}

@@ -18,7 +18,7 @@ from lamina.layers import tracking
 from lamina.shapes.errors import ShapeError
 
 
-class WeightLists:
+class WeightLists(tracking.Watched):
     """Lists of a layer's weights and other parts. Mixed into `Layer`."""
 
     #: Attributes that hold variables which are no weights: what passes from one call to the next.

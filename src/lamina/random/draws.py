@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import checks, dtypes
-from lamina.core.seeds import draw_key
+from lamina.core.seeds import draw_key, kept
 from lamina.core.symbolic import op
 from lamina.ops.arrays import array, axis_index, floats
 
@@ -133,5 +133,4 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[Any] | None = None, 
         shape = tuple(s if n is None else n for s, n in zip(x.shape, noise_shape, strict=True))
     if rate == 1.0:
         return jnp.zeros_like(x)
-    kept = jax.random.bernoulli(draw_key(seed), 1.0 - rate, shape)
-    return jnp.where(kept, x / jnp.asarray(1.0 - rate, x.dtype), jnp.zeros_like(x))
+    return jnp.where(kept(seed, rate, shape), x / jnp.asarray(1.0 - rate, x.dtype), jnp.zeros_like(x))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lamina.layers import traces
-from lamina.layers.tracking import PASSED_OVER
+from lamina.layers.tracking import PASSED_OVER, changes
 
 #: What training leaves in a model; its outputs are the same whatever these are.
 _OF_TRAINING = ("history", "stop_training", "_output_specs")
@@ -25,34 +25,34 @@ class Inventory:
 
     def __init__(self, model: Any):
         self.layers = model._flatten_layers()
+        self._seen = changes()
         attributes = [vars(layer) for layer in self.layers]
-        containers = [
-            container
-            for held in attributes
-            for name, value in held.items()
-            if name not in PASSED_OVER
-            for container in _containers(value)
-        ]
-        # Views show what a dict holds at any later moment too.
-        self._views = [_view(each) for each in (*attributes, *containers)]
-        self._sizes = [len(view) for view in self._views]
-        self._counted = [
+        counted = [
             name not in _OF_TRAINING or not hasattr(layer, "_programs") for layer in self.layers for name in vars(layer)
-        ] + [True] * sum(self._sizes[len(attributes) :])
-        self._entries = list(self._now())
+        ]
+        self._attributes = _Entries(attributes, counted)
+        self._containers = _Entries(
+            [
+                container
+                for held in attributes
+                for name, value in held.items()
+                if name not in PASSED_OVER
+                for container in _containers(value)
+            ]
+        )
         self._variables = model.variables
         self._trainable = [v.trainable for v in self._variables]
 
     def is_current(self) -> bool:
         """Whether no attribute, list or dict of any layer has changed since, nor which variables train."""
-        return (
-            list(map(len, self._views)) == self._sizes
-            and all(map(operator.is_, self._now(), self._entries))
-            and list(map(_trains, self._variables)) == self._trainable
-        )
-
-    def _now(self) -> Iterator[Any]:
-        return itertools.compress(itertools.chain.from_iterable(self._views), self._counted)
+        if not self._containers.are_same() or list(map(_trains, self._variables)) != self._trainable:
+            return False
+        seen = changes()
+        if seen != self._seen:  # some layer's, perhaps of another model
+            if not self._attributes.are_same():
+                return False
+            self._seen = seen
+        return True
 
     @functools.cached_property
     def is_plain(self) -> bool:
@@ -64,6 +64,25 @@ def _is_plain(layer: Any) -> bool:
     if hasattr(layer, "_programs"):
         return layer._graph is not None and traces.is_own(type(layer)) and layer.activity_regularizer is None
     return traces.is_known(layer)
+
+
+class _Entries:
+    """What some lists and dicts hold at this moment; `counted` says which entries matter."""
+
+    def __init__(self, containers: list[Any], counted: list[bool] | None = None):
+        # Views show what a dict holds at any later moment too.
+        self._views = [_view(each) for each in containers]
+        self._sizes = [len(view) for view in self._views]
+        self._counted = counted
+        self._entries = list(self._now())
+
+    def are_same(self) -> bool:
+        """Whether they hold the same objects now."""
+        return list(map(len, self._views)) == self._sizes and all(map(operator.is_, self._now(), self._entries))
+
+    def _now(self) -> Iterator[Any]:
+        entries = itertools.chain.from_iterable(self._views)
+        return entries if self._counted is None else itertools.compress(entries, self._counted)
 
 
 def _containers(value: Any) -> list[Any]:

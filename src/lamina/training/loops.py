@@ -24,6 +24,7 @@ from lamina.training.steps import pack_x_y_sample_weight
 
 Data = Feed | Resident
 Find = Callable[..., Program]
+_SMALL = 100_000  # bytes of an array that JAX puts on a device at once
 
 
 @interruptible()
@@ -194,8 +195,9 @@ def dispatches(model: Any, kind: str, data: Data, one_by_one: bool) -> Iterator[
     if data.last() is not None:
         _prepare(model, kind, functools.partial(model._programs.get, kind), pack_x_y_sample_weight(*data.last()))
     while done < full:
-        loops = (asked > 1 or not one_by_one) and (pace.loops or _loop_is_ready(model, kind, data, pace))
-        count = min(asked, full - done) if asked > 1 else pace.steps(full - done) if loops else 1
+        many = asked > 1 or not one_by_one
+        loops = many and (pace.loops or _loop_is_ready(model, kind, data, pace))
+        count = min(asked, full - done) if asked > 1 else pace.steps(full - done) if many else 1
         yield count, functools.partial(run_resident, model, kind, data, done, count, pace, loops)
         done += count
     if data.last() is not None:
@@ -221,16 +223,17 @@ def run_resident(model: Any, kind: str, data: Resident, start: int, count: int, 
     if loops:
         logs = _run(model, kind, find, data.batches(start, count))
         pace.ran_looped(logs, count)
-        return logs
-    for place in range(start, start + count):
-        logs = _run(model, kind, find, data.batches(place, 1))
-        pace.ran_alone(logs)
+    else:
+        logs = _run(model, kind, find, *[data.batches(place, 1) for place in range(start, start + count)])
+        pace.ran_alone(logs, count)
     return logs
 
 
 def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
     """The batches go through the model's step of that kind: in one dispatch where they are alike."""
     data = [pack_x_y_sample_weight(*batch) for batch in batches]
+    if model._programs.compiled and kind != "predict":
+        data = jax.tree.map(_arrived, data)
     if len(data) > 1 and same_shapes(data):
         return _run(model, kind, functools.partial(model._programs.get_many, kind), data)
     for batch in data:
@@ -238,16 +241,23 @@ def run_step(model: Any, kind: str, batches: list[Any]) -> Any:
     return logs
 
 
-def _run(model: Any, kind: str, find: Find, data: Any) -> Any:
-    """One dispatch: its logs, or outputs; the model's variables have their new values."""
+def _arrived(array: Any) -> Any:
+    """A large array, on its device. What waits for data runs in a thread of JAX's, where `core.memory` keeps less."""
+    if not isinstance(array, np.ndarray) or array.nbytes < _SMALL or jax.default_backend() != "cpu":
+        return array
+    return jax.block_until_ready(jax.device_put(array))
+
+
+def _run(model: Any, kind: str, find: Find, *data: Any) -> Any:
+    """A dispatch for each of the data: the last logs, or outputs; the model's variables have their new values."""
     with as_compiled(model):
         holders, program = _program(model, kind, find)
         state = tuple([v._value for v in group] for group in holders)
         if kind == "train":
             _own(state)
-        program.make_ready(state, data)
+        program.make_ready(state, data[0])
         with unbroken() if program.compiled else contextlib.nullcontext():
-            logs, state = program(state, data)
+            logs, state = program(state, *data)
             _take(holders[1:] if kind == "predict" else holders, [state] if kind == "predict" else state)
     return logs
 

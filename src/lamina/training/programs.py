@@ -118,9 +118,11 @@ class Program:
         """The compiled function for data of these shapes, which was prepared."""
         return self._made[shapes_of(data)].result()
 
-    def __call__(self, state: Any, data: Any) -> tuple[Any, Any]:
-        run = self.compiled_for(data) if self.compiled else self._run
-        logs, state = run(state, data)
+    def __call__(self, state: Any, *data: Any) -> tuple[Any, Any]:
+        """The step on each of the data, which are of one shape: the last logs, or outputs, and the state after it."""
+        run = self.compiled_for(data[0]) if self.compiled else self._run
+        for one in data:
+            logs, state = run(state, one)
         return ({name: logs[name] for name in self._order} if self._order else logs), state
 
 

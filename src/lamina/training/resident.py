@@ -122,9 +122,9 @@ class Pace:
         each = min(self.alone, self.looped)
         return max(1, min(left, int(_SECONDS / each))) if each else left
 
-    def ran_alone(self, result: Any) -> None:
-        """Note a step, which need not have ended."""
-        self._done += 1
+    def ran_alone(self, result: Any, steps: int) -> None:
+        """Note so many steps in dispatches of their own, which need not have ended."""
+        self._done += steps
         if time.perf_counter() - self._since > (_SECONDS if self.alone < math.inf else 0):
             jax.block_until_ready(result)
             self.alone = min(self.alone, (time.perf_counter() - self._since) / self._done)

@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import checks, registry
-from lamina.core.seeds import SeedGenerator
+from lamina.core.seeds import SeedGenerator, kept
 from lamina.layers.attention.masking import MaskingByQuery, both, far_below, near
 from lamina.layers.checking import describe
-from lamina.layers.dropout import kept
 from lamina.layers.merging import agree
 from lamina.shapes import dims
 from lamina.shapes.errors import ShapeError

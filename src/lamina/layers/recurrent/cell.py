@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina.core import checks, context
-from lamina.core.seeds import SeedGenerator, draw_key
+from lamina.core.seeds import SeedGenerator, kept
 from lamina.kernels.products import rows_times
 from lamina.layers.layer import Layer
 from lamina.shapes.signatures import Signature
@@ -165,8 +164,8 @@ class RecurrentCell(Layer):
         return held
 
     def _draw_mask(self, rate: float, shape: tuple[Any, ...]) -> Any:
-        kept = jax.random.bernoulli(draw_key(self.seed_generator), 1.0 - rate, shape)
-        return kept.astype(self.compute_dtype) * (1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
+        mask = kept(self.seed_generator, rate, shape).astype(self.compute_dtype)
+        return mask * (1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
 
     def new_masks(self, batch: Any) -> None:
         """Draw the masks for a batch of that many sequences; with ``None``, only forget those of the last."""
