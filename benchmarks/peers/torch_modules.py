@@ -150,7 +150,7 @@ class _Residual(nn.Module):
 
 
 class _Transformer(nn.Module):
-    def __init__(self, number: int, width: int, heads: int, size: int, hidden: int, weights: Arrays):
+    def __init__(self, number: int, width: int, heads: int, weights: Arrays):
         super().__init__()
         own = {n.removeprefix(f"{number}_"): w for n, w in weights.items() if n.startswith(f"{number}_")}
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
@@ -231,7 +231,7 @@ def _parts(
         return [embedding]
     if kind == "residual":
         return [_Residual(number, width, *settings, weights)]
-    return [_Transformer(number, width, *settings, weights)]
+    return [_Transformer(number, width, settings[0], weights)]
 
 
 def _convolution(

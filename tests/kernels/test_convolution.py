@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina import layers
+from lamina.kernels import convolution
 from lamina.kernels.convolution import Form, convolve, reference
 
 
@@ -36,10 +37,11 @@ def first(f, x, w):
     return jax.grad(lambda *a: jnp.sum(jnp.sin(f(*a))), (0, 1))(x, w)
 
 
-def agree(drawn, seed):
+def agree(drawn, seed, short):
     *shapes, form = drawn
     rng = np.random.default_rng(seed)
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "_SHORT", 128 if short else 0)
         x, w = (jnp.asarray(rng.normal(size=shape)) for shape in shapes)
 
         @jax.jit
@@ -58,16 +60,16 @@ def agree(drawn, seed):
 
 
 @settings(max_examples=10, deadline=None)
-@given(convolutions(), st.integers(0, 99))
-def test_values_and_derivatives(drawn, seed):
-    agree(drawn, seed)
+@given(convolutions(), st.integers(0, 99), st.booleans())
+def test_values_and_derivatives(drawn, seed, short):
+    agree(drawn, seed, short)
 
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
-@given(convolutions(), st.integers(0, 99))
-def test_values_and_derivatives_of_many(drawn, seed):
-    agree(drawn, seed)
+@given(convolutions(), st.integers(0, 99), st.booleans())
+def test_values_and_derivatives_of_many(drawn, seed, short):
+    agree(drawn, seed, short)
 
 
 def traced(shape, kernel, form):
@@ -84,6 +86,9 @@ NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
         ((2, 8, 8, 3), (1, 1, 3, 4), Form((2, 2), NONE, (1, 1)), "dot_general", True),
         ((2, 8, 8, 3), (8, 8, 3, 4), Form((1, 1), NONE, (1, 1)), "dot_general", True),
         ((2, 3, 8, 8), (1, 1, 3, 4), Form((1, 1), NONE, (1, 1), True), "dot_general", False),
+        ((2, 64, 3), (5, 3, 4), Form((2,), ((0, 0),), (1,)), "dot_general", True),
+        ((3, 64, 3), (7, 3, 4), Form((2,), ((0, 0),), (1,)), "dot_general", False),
+        ((2, 3, 64), (5, 3, 4), Form((2,), ((0, 0),), (1,), True), "dot_general", False),
         ((2, 2, 2, 3), (3, 3, 3, 4), Form((1, 1), SAME, (1, 1)), "optimization_barrier", True),
         ((2, 4, 4, 3), (3, 3, 3, 4), Form((2, 2), SAME, (1, 1)), "optimization_barrier", True),
         ((2, 3, 3, 3), (3, 3, 3, 4), Form((1, 1), SAME, (1, 1)), "optimization_barrier", False),

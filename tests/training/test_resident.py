@@ -1,5 +1,6 @@
 """Data that lies on the device, and many steps in one dispatch: faster, and the same numbers."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ import lamina
 from lamina import layers
 from lamina.training import loops, resident
 from lamina.training.feeding import make_feed
+from lamina.training.programs import Program
 from lamina.training.resident import Pace, Resident, fits, room_for
 
 
@@ -29,8 +31,9 @@ def way(request, monkeypatch):
     """How batches reach the device."""
     if request.param == "streamed":
         monkeypatch.setattr(loops, "fits", lambda feed: False)
-    if request.param == "looped":
-        monkeypatch.setattr(Pace, "loops", True)
+    if request.param in ("in rows", "looped"):
+        monkeypatch.setattr(Pace, "loops", request.param == "looped")
+        monkeypatch.setattr(Pace, "wants_loop", False)
         monkeypatch.setattr(Pace, "steps", lambda self, left: min(left, 3))
 
 
@@ -48,7 +51,7 @@ def expected():
         return run(compiled())
 
 
-@pytest.mark.parametrize("way", ["picked", "looped"], indirect=True)
+@pytest.mark.parametrize("way", ["picked", "in rows", "looped"], indirect=True)
 def test_the_numbers_are_those_of_batches_sent_one_by_one(way, expected):
     history, weights = run(compiled())
     assert history.keys() == expected[0].keys()
@@ -70,7 +73,7 @@ class Hears(lamina.callbacks.Callback):
         self.heard.append(("end", batch, sorted(logs)))
 
 
-@pytest.mark.parametrize("way", ["streamed", "picked", "looped"], indirect=True)
+@pytest.mark.parametrize("way", ["streamed", "picked", "in rows", "looped"], indirect=True)
 def test_callbacks_hear_of_each_batch_in_order(way):
     hears = Hears()
     run(compiled(), callbacks=[hears])
@@ -83,6 +86,39 @@ def test_callbacks_hear_of_as_many_batches_as_were_asked_for_at_a_time(way):
     hears = Hears()
     run(compiled(steps_per_execution=3), callbacks=[hears])
     assert [entry[1] for entry in hears.heard if entry[0] == "end"][:2] == [2, 3]
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """What the programs were given to step through, call by call."""
+    calls = []
+    original = Program.__call__
+
+    def call(self, state, *data):
+        calls.append(data)
+        return original(self, state, *data)
+
+    monkeypatch.setattr(Program, "__call__", call)
+    return calls
+
+
+@pytest.mark.parametrize("way", ["in rows"], indirect=True)
+def test_steps_go_many_in_a_row_where_nobody_hears_of_each(way, given):
+    run(compiled())
+    assert [len(data) for data in given if len(data) > 1] == 3 * [3]
+    given.clear()
+    run(compiled(), callbacks=[Hears()])
+    assert {len(data) for data in given} == {1}
+
+
+def test_large_arrays_are_on_the_device_before_a_step(given):
+    model = lamina.Sequential([lamina.Input((400,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.zeros((100, 400), "float32")
+    model.train_on_batch(x, x[:, :1])
+    ((x_given, y_given, *_),) = given[0]
+    assert isinstance(x_given, jax.Array) == (jax.default_backend() == "cpu")
+    assert isinstance(y_given, np.ndarray)
 
 
 @pytest.mark.parametrize("way", ["picked", "looped"], indirect=True)

@@ -2,6 +2,7 @@
 
 - A window of one element, or of all there are, is a product of two matrices. As convolutions, the kernel's gradient
   takes four times as long for the one, that of the input fifty times as long for the other.
+- Short sequences, as a product too, begin sooner.
 - A window of few elements is a sum that is written out, in training: in `predict` XLA makes one of convolution,
   activation and pooling by itself.
 - The gradient of the kernel takes its tensors in another order of axes. Left alone, XLA computes what came before the
@@ -28,6 +29,7 @@ from lamina.kernels.choosing import apart, on_cpu, only_reference
 
 _SPATIAL = "DHW"
 _FEW = 16  # elements of a window, over all channels: so few are written out as a sum
+_SHORT = 128  # places of all samples along one axis: a convolution waits longer for threads to wake than it computes
 _MOST_WINDOWS = 4  # at every place, for each that is wanted: beyond, XLA's plain loop is faster
 
 
@@ -96,8 +98,9 @@ def convolve(x: Any, kernel: Any, form: Form) -> Any:
     known = all(isinstance(size, int) for size in (*x.shape, *kernel.shape))
     if only_reference() or not known or form.groups > 1 or not x.size or not jnp.issubdtype(x.dtype, jnp.floating):
         return reference(x, kernel, form)
-    if _is_product(x, kernel, form):
-        return on_cpu(lambda x, kernel: _product(x, kernel, form), lambda x, k: reference(x, k, form))(x, kernel)
+    product = _product if _is_product(x, kernel, form) else _side_by_side if _is_short(x, kernel, form) else None
+    if product is not None:
+        return on_cpu(lambda x, k: product(x, k, form), lambda x, k: reference(x, k, form))(x, kernel)
     return _convolve(x, kernel, form)
 
 
@@ -114,6 +117,19 @@ def _product(x: Any, kernel: Any, form: Form) -> Any:
     places = [size // taken for size, taken in zip(form.spatial(chosen), window, strict=True)]
     rows = chosen.reshape(-1, math.prod(window) * channels) @ kernel.reshape(-1, filters)
     return rows.reshape(x.shape[0], *places, filters)
+
+
+def _is_short(x: Any, kernel: Any, form: Form) -> bool:
+    return len(form.steps) == 1 and not form.channels_first and x.shape[0] * x.shape[1] <= _SHORT
+
+
+def _side_by_side(x: Any, kernel: Any, form: Form) -> Any:
+    """A product of all that each window holds, laid out in a row, with the kernel."""
+    x = _padded(x, form)
+    (gap,), (step,) = form.gaps, form.steps
+    end = max(0, x.shape[1] - (len(kernel) - 1) * gap)
+    rows = jnp.concatenate([x[:, at * gap : at * gap + end : step] for at in range(len(kernel))], -1)
+    return rows @ kernel.reshape(-1, kernel.shape[-1])
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
