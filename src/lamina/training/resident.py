@@ -40,9 +40,9 @@ class Resident:
         missing = self._room - len(array)
         if isinstance(array, jax.Array):
             return jnp.concatenate([array, jnp.zeros((missing, *array.shape[1:]), array.dtype)]) if missing else array
-        padded = np.zeros((self._room, *array.shape[1:]), array.dtype)
-        padded[: len(array)] = array
-        return jnp.asarray(padded)
+        padded = np.empty((self._room, *array.shape[1:]), array.dtype)
+        padded[: len(array)], padded[len(array) :] = array, 0
+        return jax.device_put(padded, may_alias=True)  # nobody else has it
 
     def next_epoch(self) -> int:
         """Draw the order of the next epoch; gives how many full batches it has."""
