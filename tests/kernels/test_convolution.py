@@ -65,6 +65,11 @@ def test_values_and_derivatives(drawn, seed, short):
     agree(drawn, seed, short)
 
 
+@pytest.mark.parametrize(("steps", "gaps"), [(2, 3), (1, 2), (3, 1)])
+def test_short_sequences(steps, gaps):
+    agree(((2, 12, 2), (3, 2, 4), Form((steps,), ((1, 2),), (gaps,))), 0, short=True)
+
+
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(convolutions(), st.integers(0, 99), st.booleans())
@@ -86,9 +91,9 @@ NONE, SAME = ((0, 0), (0, 0)), ((1, 1), (1, 1))
         ((2, 8, 8, 3), (1, 1, 3, 4), Form((2, 2), NONE, (1, 1)), "dot_general", True),
         ((2, 8, 8, 3), (8, 8, 3, 4), Form((1, 1), NONE, (1, 1)), "dot_general", True),
         ((2, 3, 8, 8), (1, 1, 3, 4), Form((1, 1), NONE, (1, 1), True), "dot_general", False),
-        ((2, 64, 3), (5, 3, 4), Form((2,), ((0, 0),), (1,)), "dot_general", True),
+        ((2, 64, 3), (7, 3, 4), Form((2,), ((0, 0),), (1,)), "dot_general", True),
         ((3, 64, 3), (7, 3, 4), Form((2,), ((0, 0),), (1,)), "dot_general", False),
-        ((2, 3, 64), (5, 3, 4), Form((2,), ((0, 0),), (1,), True), "dot_general", False),
+        ((2, 3, 64), (7, 3, 4), Form((2,), ((0, 0),), (1,), True), "dot_general", False),
         ((2, 2, 2, 3), (3, 3, 3, 4), Form((1, 1), SAME, (1, 1)), "optimization_barrier", True),
         ((2, 4, 4, 3), (3, 3, 3, 4), Form((2, 2), SAME, (1, 1)), "optimization_barrier", True),
         ((2, 3, 3, 3), (3, 3, 3, 4), Form((1, 1), SAME, (1, 1)), "optimization_barrier", False),
