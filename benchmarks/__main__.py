@@ -59,12 +59,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workload", action="append", choices=list(WORKLOADS), help="all by default")
     parser.add_argument("--peer", action="append", choices=list(PEERS), help="all by default; Lamina is always there")
     parser.add_argument("--rounds", type=int, default=None, help="3 by default; 2 if quick")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="where the files go")
+    parser.add_argument("--output", type=Path, help="where the files go: benchmarks/results, its folder quick if quick")
     options = parser.parse_args()
     options.workload = options.workload or (QUICK_WORKLOADS if options.quick else list(WORKLOADS))
     options.peer = options.peer or (QUICK_PEERS if options.quick else list(PEERS))
     options.peer = ["lamina", *(peer for peer in options.peer if peer != "lamina")]
     options.rounds = options.rounds or (2 if options.quick else 3)
+    results = Path("benchmarks/results")
+    options.output = options.output or (results / "quick" if options.quick else results)
     return options
 
 

@@ -112,6 +112,7 @@ def test_which_form_is_taken(shape, kernel, form, sign, chosen, monkeypatch):
         ((2, 9, 9, 4), (3, 3, 4, 4), "float32", Form((1, 1), SAME, (1, 1)), 3, 2),
         ((2, 4, 9, 9), (3, 3, 4, 4), "float32", Form((2, 2), SAME, (1, 1), True), 3, 2),
         ((2, 9, 9, 1), (3, 3, 1, 4), "float32", Form((1, 1), SAME, (1, 1)), 1, 0),
+        ((2, 31, 31, 1), (3, 3, 1, 4), "float32", Form((1, 1), SAME, (1, 1)), 2, 0),
         ((2, 1, 9, 9), (3, 3, 1, 4), "float32", Form((1, 1), SAME, (1, 1), True), 2, 0),
         ((2, 9, 9, 1), (3, 3, 1, 4), "bfloat16", Form((1, 1), SAME, (1, 1)), 3, 2),
         ((2, 9, 9, 4), (3, 3, 2, 4), "float32", Form((1, 1), SAME, (1, 1), groups=2), 3, 0),

@@ -29,6 +29,7 @@ from lamina.kernels.choosing import apart, on_cpu, only_reference
 
 _SPATIAL = "DHW"
 _FEW = 16  # elements of a window, over all channels: so few are written out as a sum
+_GATHERED = 2**13  # inputs that all windows of a sample meet: where each stands is written in the program
 _SHORT = 128  # places of all samples along one axis: a convolution waits longer for threads to wake than it computes
 _MOST_WINDOWS = 4  # at every place, for each that is wanted: beyond, XLA's plain loop is faster
 
@@ -115,7 +116,7 @@ def _product(x: Any, kernel: Any, form: Form) -> Any:
     *window, channels, filters = kernel.shape
     chosen = x[(slice(None), *(slice(None, None, step) for step in form.steps))] if max(window) == 1 else x
     places = [size // taken for size, taken in zip(form.spatial(chosen), window, strict=True)]
-    rows = chosen.reshape(-1, math.prod(window) * channels) @ kernel.reshape(-1, filters)
+    rows = chosen.reshape(-1, math.prod(window) * channels) @ _rows(kernel)
     return rows.reshape(x.shape[0], *places, filters)
 
 
@@ -126,10 +127,8 @@ def _is_short(x: Any, kernel: Any, form: Form) -> bool:
 def _side_by_side(x: Any, kernel: Any, form: Form) -> Any:
     """A product of all that each window holds, laid out in a row, with the kernel."""
     x = _padded(x, form)
-    (gap,), (step,) = form.gaps, form.steps
-    end = max(0, x.shape[1] - (len(kernel) - 1) * gap)
-    rows = jnp.concatenate([x[:, at * gap : at * gap + end : step] for at in range(len(kernel))], -1)
-    return rows @ kernel.reshape(-1, kernel.shape[-1])
+    rows = jnp.concatenate([x[:, cut] for (cut,) in _cuts(form.spatial(x), kernel, form)], -1)
+    return rows @ _rows(kernel)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -156,7 +155,7 @@ def _change(form: Form, primals: Any, tangents: Any) -> Any:
     by_kernel = plain
     if not few:
         by_kernel = on_cpu(lambda x, k: _reordered(x, k, form), plain)
-    elif not form.channels_first:
+    elif not form.channels_first and math.prod((*sizes, *kernel.shape[:-1])) <= _GATHERED:
         by_kernel = on_cpu(lambda x, k: _as_products(x, k, form), plain)
     return outputs, by_x(change_x, kernel) + by_kernel(x, change_kernel)
 
@@ -211,19 +210,23 @@ def _padded(x: Any, form: Form) -> Any:
 
 def _met(x: Any, kernel: Any, form: Form) -> Iterator[Any]:
     """What each element of the window meets at all places of a padded input, in the order of the kernel's rows."""
-    *window, channels, _ = kernel.shape
-    reach = [(size - 1) * gap + 1 for size, gap in zip(window, form.gaps, strict=True)]
-    last = [max(0, size - r + 1) for size, r in zip(form.spatial(x), reach, strict=True)]
+    for cut in _cuts(form.spatial(x), kernel, form):
+        for channel in range(kernel.shape[-2]):
+            yield x[(slice(None), channel, *cut) if form.channels_first else (slice(None), *cut, channel)]
+
+
+def _cuts(sizes: Sequence[int], kernel: Any, form: Form) -> Iterator[tuple[slice, ...]]:
+    """For each place in the window, where it stands in a padded input of these sizes, for all windows."""
+    window = kernel.shape[:-2]
+    last = [max(0, size - (w - 1) * gap) for size, w, gap in zip(sizes, window, form.gaps, strict=True)]
     for place in itertools.product(*map(range, window)):
         starts = [at * gap for at, gap in zip(place, form.gaps, strict=True)]
-        cut = [slice(start, start + end, step) for start, end, step in zip(starts, last, form.steps, strict=True)]
-        for channel in range(channels):
-            yield x[(slice(None), channel, *cut) if form.channels_first else (slice(None), *cut, channel)]
+        yield tuple(slice(start, start + end, step) for start, end, step in zip(starts, last, form.steps, strict=True))
 
 
 def _padded_first(x: Any, kernel: Any, form: Form) -> Any:
     # Without the barrier XLA makes both one again.
-    x = lax.optimization_barrier(jnp.pad(x, form.around(form.pads)))
+    x = lax.optimization_barrier(_padded(x, form))
     return reference(x, kernel, form._replace(pads=((0, 0),) * len(form.pads)))
 
 
